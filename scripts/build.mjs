@@ -1,0 +1,87 @@
+// Builds dist/: the native addon with the system's C compiler, and the bundles with esbuild.
+// Runs in `prepare`, offline. Without a C compiler the program still works, with fewer promises (`tidemark doctor`).
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const dist = join(root, 'dist');
+const require = createRequire(import.meta.url);
+
+mkdirSync(dist, { recursive: true });
+buildAddon();
+copyStoreAddon();
+await buildBundles();
+
+function buildAddon() {
+  if (process.platform !== 'linux') return;
+  const { include_dir: headers } = require('node-api-headers');
+  const folder = join(root, 'src/platform/native');
+  const sources = readdirSync(folder).filter((name) => name.endsWith('.c'));
+  const compiler = process.env.CC ?? 'cc';
+  const flags = ['-O2', '-fPIC', '-shared', '-pthread', '-std=gnu11', '-Wall', '-Wextra', '-Werror', '-fvisibility=hidden'];
+  const result = spawnSync(
+    compiler,
+    [...flags, '-DNAPI_VERSION=9', `-I${headers}`, ...sources.map((name) => join(folder, name)), '-o', join(dist, 'tidemark.node')],
+    { stdio: ['ignore', 'inherit', 'inherit'] },
+  );
+  if (result.error) console.error(`tidemark: no C compiler (${compiler}); built without the native addon`);
+  else if (result.status !== 0) process.exit(result.status ?? 1);
+}
+
+/** The store's own prebuilt binding, put beside the agent bundle because the agent travels to hosts without node_modules. */
+function copyStoreAddon() {
+  const name = `@lmdb/lmdb-${process.platform}-${process.arch}`;
+  let folder;
+  try {
+    folder = dirname(require.resolve(`${name}/package.json`, { paths: [dirname(require.resolve('lmdb'))] }));
+  } catch {
+    console.error(`tidemark: ${name} is not installed; the agent cannot be sent to other hosts from here`);
+    return;
+  }
+  const glibc = Boolean(process.report.getReport().header.glibcVersionRuntime);
+  const binding = join(folder, process.platform === 'linux' ? `node.napi.${glibc ? 'glibc' : 'musl'}.node` : 'node.napi.node');
+  if (existsSync(binding)) copyFileSync(binding, join(dist, 'lmdb.node'));
+}
+
+async function buildBundles() {
+  const { build } = await import('esbuild');
+  const shared = {
+    bundle: true,
+    platform: 'node',
+    target: 'node20.19',
+    format: 'esm',
+    logLevel: 'warning',
+    legalComments: 'none',
+    banner: { js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);" },
+  };
+  const entry = (path) => join(root, 'src', path);
+  await build({
+    ...shared,
+    entryPoints: { cli: entry('cli/main.ts'), worker: entry('sync/worker.ts') },
+    outdir: dist,
+    splitting: true,
+    chunkNames: 'chunk-[hash]',
+    packages: 'external',
+    alias: {},
+  });
+  await build({ ...shared, entryPoints: { agent: entry('transport/agent-main.ts') }, outdir: dist, plugins: [storeBindingBesideBundle()] });
+}
+
+/** lmdb finds its binding by walking node_modules; in the one-file agent it lies beside the bundle instead. */
+function storeBindingBesideBundle() {
+  return {
+    name: 'store-binding-beside-bundle',
+    setup(build) {
+      build.onResolve({ filter: /^node-gyp-build-optional-packages$/ }, (args) => ({ path: args.path, namespace: 'beside-bundle' }));
+      build.onLoad({ filter: /.*/, namespace: 'beside-bundle' }, () => ({
+        contents: "module.exports = () => require(require('node:path').join(__dirname_of_bundle, 'lmdb.node'));".replace(
+          '__dirname_of_bundle',
+          'globalThis.tidemarkBundleFolder',
+        ),
+        loader: 'js',
+      }));
+    },
+  };
+}

@@ -1,0 +1,152 @@
+/**
+ * The file system as tidemark needs it: every name a byte string, every operation relative to a held root directory,
+ * no symlink followed in any component.
+ *
+ * Two implementations: `native` on the addon (openat2 with RESOLVE_BENEATH|NO_SYMLINKS|NO_MAGICLINKS and the *at
+ * family) and `portable` on node:fs (through `/proc/self/fd` on Linux, checked paths elsewhere). All calls are
+ * synchronous and meant for worker threads. They throw errors with `code` set to the errno name, unless said otherwise.
+ */
+import type { BytePath } from './core/byte-path.ts';
+
+/** An open file descriptor. */
+export type Fd = number;
+
+/**
+ * What `statx` says of one object. Packed form (64 bytes, little-endian), as listings and the index hold it:
+ * dev u64 · nlink u32 · mode u32 · uid u32 · gid u32 · ino u64 · size u64 · mtimeNs i64 · ctimeNs i64 · birthNs i64.
+ * birthNs is 0 where the file system keeps none.
+ */
+export interface Stat {
+  readonly dev: bigint;
+  readonly nlink: number;
+  /** Full st_mode: type and permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly ino: bigint;
+  readonly sizeBytes: number;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  readonly birthNs: bigint;
+}
+
+/** Bytes of a packed {@link Stat}. */
+export const STAT_BYTES = 64;
+
+/** One directory of a listing, in the order asked. Entries come in byte order of their names. */
+export interface DirectoryListing {
+  readonly path: BytePath;
+  /** errno name where the directory could not be read *completely*; then `entries` is empty and means nothing. */
+  readonly error: string | null;
+  readonly entries: readonly ListedEntry[];
+}
+
+/** One object of a directory. */
+export interface ListedEntry {
+  readonly name: string;
+  /** Packed {@link Stat}: a view into the listing's buffer, compared bytewise with what the index holds. */
+  readonly packedStat: Uint8Array;
+  /** Target of a symlink as a byte string, else null. */
+  readonly target: string | null;
+  /** errno name where this entry could not be stat'ed (it vanished entries are left out), else null. */
+  readonly error: string | null;
+}
+
+/** What happened to a read lease request. */
+export type LeaseState = 'held' | 'refused' | 'unsupported';
+
+/** Contents of a small file read in one call. */
+export interface SmallFile {
+  readonly before: Stat;
+  readonly after: Stat;
+  /** `refused`: somebody has the file open for writing. `held`: nobody had, while it was read. */
+  readonly lease: LeaseState;
+  readonly contents: Buffer;
+}
+
+/** What one file system offers, found by trying in the given directory. */
+export interface FileSystemTraits {
+  /** statfs type name (`ext4`, `xfs`, `btrfs`, `tmpfs`, `overlay`, …) or its hexadecimal number. */
+  readonly type: string;
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+  readonly readOnly: boolean;
+  readonly maxNameBytes: number;
+}
+
+export interface FileSystem {
+  readonly kind: 'native' | 'portable';
+
+  /** Opens a directory given by an absolute OS path (symlinks in it are followed: the user named it). */
+  openRoot(absolutePath: string | Buffer): Fd;
+  close(fd: Fd): void;
+
+  /** Lists directories in bulk (getdents64 + statx by held descriptors, several threads in the native version). */
+  readDirectories(root: Fd, paths: readonly BytePath[]): DirectoryListing[];
+  /** null where nothing is there (ENOENT, ENOTDIR). Never follows. */
+  stat(root: Fd, path: BytePath): Stat | null;
+  fstat(fd: Fd): Stat;
+
+  /** O_RDONLY|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC|O_NOATIME (where allowed). Refuses anything but a regular file (`EINVAL`). */
+  openFile(root: Fd, path: BytePath): Fd;
+  /** Opens a directory below the root. */
+  openDirectory(root: Fd, path: BytePath): Fd;
+  /** O_RDWR|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC. */
+  createFile(root: Fd, path: BytePath, mode: number): Fd;
+  /** Opens an existing regular file of ours for reading and writing (partial transfers, locks); created where `create`. */
+  openForUpdate(root: Fd, path: BytePath, create: boolean): Fd;
+  /**
+   * Opens, leases, stats, reads up to `maxBytes`, stats again, releases, closes — one call for a small file.
+   * `contents` is shorter than `before.sizeBytes` where the file is larger than `maxBytes` or shrank.
+   */
+  readSmallFile(root: Fd, path: BytePath, maxBytes: number): SmallFile;
+  /** Creates, writes, sets mode and mtime, closes — one call for a small staged file. Not synced. */
+  writeSmallFile(root: Fd, path: BytePath, contents: Uint8Array, mode: number, mtimeNs: bigint): void;
+
+  makeDirectory(root: Fd, path: BytePath, mode: number): void;
+  removeFile(root: Fd, path: BytePath): void;
+  removeDirectory(root: Fd, path: BytePath): void;
+  makeSymlink(root: Fd, path: BytePath, target: string): void;
+  readSymlink(root: Fd, path: BytePath): string;
+  hardLink(root: Fd, from: BytePath, to: BytePath): void;
+  /** renameat2(RENAME_NOREPLACE): `EEXIST` where `to` exists. Portable: checked first, a documented race. */
+  renameNoReplace(root: Fd, from: BytePath, to: BytePath): void;
+  /** Plain rename, replacing `to`. */
+  rename(root: Fd, from: BytePath, to: BytePath): void;
+  /** renameat2(RENAME_EXCHANGE). Throws `ENOSYS` in the portable version or where the file system cannot. */
+  exchange(root: Fd, left: BytePath, right: BytePath): void;
+
+  /** Permission bits of a file or directory, by descriptor internally, never through a symlink. */
+  setMode(root: Fd, path: BytePath, mode: number): void;
+  /** Nanosecond mtime (atime untouched), never through a symlink. */
+  setMtime(root: Fd, path: BytePath, mtimeNs: bigint): void;
+  /** Owner of a file, directory or symlink itself. */
+  setOwner(root: Fd, path: BytePath, uid: number, gid: number): void;
+
+  /** Extended attributes, POSIX ACLs among them (`system.posix_acl_access`); names and values are byte strings. */
+  getXattrs(root: Fd, path: BytePath): Map<string, string>;
+  setXattr(root: Fd, path: BytePath, name: string, value: string): void;
+  removeXattr(root: Fd, path: BytePath, name: string): void;
+
+  /** fdatasync/fsync of a descriptor is node:fs; these take directories and whole file systems. */
+  syncDirectory(root: Fd, path: BytePath): void;
+  /** syncfs of the file system that holds `fd`. Portable: throws `ENOSYS`. Errors mean "redo from the source". */
+  syncFileSystem(fd: Fd): void;
+  /** FICLONE: `to` becomes a reflink of `from`. Throws `EOPNOTSUPP`, `EXDEV`, `ENOSYS` where impossible. */
+  clone(from: Fd, to: Fd): void;
+  /** Next data range at or after `offset` (SEEK_DATA/SEEK_HOLE), null past the last. Portable: the rest of the file is data. */
+  nextData(fd: Fd, offset: number, sizeBytes: number): { readonly start: number; readonly end: number } | null;
+  /** posix_fadvise; a hint, never fails. */
+  advise(fd: Fd, advice: 'sequential' | 'dontneed'): void;
+  /** flock(LOCK_EX|LOCK_NB): false where another holds it. Released with the descriptor. */
+  tryLock(fd: Fd): boolean;
+  /** Read lease: granted only while nobody has the file open for writing. Portable: `unsupported`. */
+  takeReadLease(fd: Fd): LeaseState;
+  /** True while the lease is unbroken. */
+  holdsReadLease(fd: Fd): boolean;
+  releaseLease(fd: Fd): void;
+  /** name_to_handle_at: (type, bytes) as one byte string, null where unsupported. */
+  handle(root: Fd, path: BytePath): string | null;
+
+  traits(root: Fd): FileSystemTraits;
+}
