@@ -20,10 +20,27 @@ function buildAddon() {
   const folder = join(root, 'src/platform/native');
   const sources = readdirSync(folder).filter((name) => name.endsWith('.c'));
   const compiler = process.env.CC ?? 'cc';
-  const flags = ['-O2', '-fPIC', '-shared', '-pthread', '-std=gnu11', '-Wall', '-Wextra', '-Werror', '-fvisibility=hidden'];
+  const flags = [
+    '-O2',
+    '-fPIC',
+    '-shared',
+    '-pthread',
+    '-std=gnu11',
+    '-Wall',
+    '-Wextra',
+    '-Werror',
+    '-fvisibility=hidden',
+  ];
   const result = spawnSync(
     compiler,
-    [...flags, '-DNAPI_VERSION=9', `-I${headers}`, ...sources.map((name) => join(folder, name)), '-o', join(dist, 'tidemark.node')],
+    [
+      ...flags,
+      '-DNAPI_VERSION=9',
+      `-I${headers}`,
+      ...sources.map((name) => join(folder, name)),
+      '-o',
+      join(dist, 'tidemark.node'),
+    ],
     { stdio: ['ignore', 'inherit', 'inherit'] },
   );
   if (result.error) console.error(`tidemark: no C compiler (${compiler}); built without the native addon`);
@@ -41,7 +58,10 @@ function copyStoreAddon() {
     return;
   }
   const glibc = Boolean(process.report.getReport().header.glibcVersionRuntime);
-  const binding = join(folder, process.platform === 'linux' ? `node.napi.${glibc ? 'glibc' : 'musl'}.node` : 'node.napi.node');
+  const binding = join(
+    folder,
+    process.platform === 'linux' ? `node.napi.${glibc ? 'glibc' : 'musl'}.node` : 'node.napi.node',
+  );
   if (existsSync(binding)) copyFileSync(binding, join(dist, 'lmdb.node'));
 }
 
@@ -54,7 +74,9 @@ async function buildBundles() {
     format: 'esm',
     logLevel: 'warning',
     legalComments: 'none',
-    banner: { js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
+    },
   };
   const entry = (path) => join(root, 'src', path);
   await build({
@@ -66,7 +88,12 @@ async function buildBundles() {
     packages: 'external',
     alias: {},
   });
-  await build({ ...shared, entryPoints: { agent: entry('transport/agent-main.ts') }, outdir: dist, plugins: [storeBindingBesideBundle()] });
+  await build({
+    ...shared,
+    entryPoints: { agent: entry('transport/agent-main.ts') },
+    outdir: dist,
+    plugins: [storeBindingBesideBundle()],
+  });
 }
 
 /** lmdb finds its binding by walking node_modules; in the one-file agent it lies beside the bundle instead. */
@@ -74,12 +101,16 @@ function storeBindingBesideBundle() {
   return {
     name: 'store-binding-beside-bundle',
     setup(build) {
-      build.onResolve({ filter: /^node-gyp-build-optional-packages$/ }, (args) => ({ path: args.path, namespace: 'beside-bundle' }));
+      build.onResolve({ filter: /^node-gyp-build-optional-packages$/ }, (args) => ({
+        path: args.path,
+        namespace: 'beside-bundle',
+      }));
       build.onLoad({ filter: /.*/, namespace: 'beside-bundle' }, () => ({
-        contents: "module.exports = () => require(require('node:path').join(__dirname_of_bundle, 'lmdb.node'));".replace(
-          '__dirname_of_bundle',
-          'globalThis.tidemarkBundleFolder',
-        ),
+        contents:
+          "module.exports = () => require(require('node:path').join(__dirname_of_bundle, 'lmdb.node'));".replace(
+            '__dirname_of_bundle',
+            'globalThis.tidemarkBundleFolder',
+          ),
         loader: 'js',
       }));
     },

@@ -70,7 +70,9 @@ export function componentsOf(path: BytePath): ByteName[] {
 
 /** True where `path` is `ancestor` or lies below it. */
 export function isWithin(path: BytePath, ancestor: BytePath): boolean {
-  return ancestor === '' || path === ancestor || (path.startsWith(ancestor) && path.charCodeAt(ancestor.length) === 0x2f);
+  return (
+    ancestor === '' || path === ancestor || (path.startsWith(ancestor) && path.charCodeAt(ancestor.length) === 0x2f)
+  );
 }
 
 /**

@@ -185,7 +185,8 @@ export class ByteReader {
 
   #advance(length: number): number {
     const at = this.#offset;
-    if (at + length > this.#end) throw new MalformedError(`record cut short: ${length} bytes wanted, ${this.#end - at} left`);
+    if (at + length > this.#end)
+      throw new MalformedError(`record cut short: ${length} bytes wanted, ${this.#end - at} left`);
     this.#offset = at + length;
     return at;
   }

@@ -1,0 +1,261 @@
+/**
+ * The binary form of paths, entries, operations and outcomes: one codec for the wire, the index and the archive.
+ *
+ * Readers validate after the last decoding and refuse, never normalise. Everything is little-endian; see
+ * docs/protocol.md for the same in prose.
+ */
+import { type BytePath, componentsOf, MAX_DEPTH, nameFault } from '../../platform/core/byte-path.ts';
+import { type ByteReader, type ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
+import type { Entry, TrackedEntry, UntrackedEntry } from './entry.ts';
+import { MAX_MESSAGE_BYTES, MAX_PATH_BYTES, MAX_TARGET_BYTES, MAX_XATTR_BYTES } from './limits.ts';
+import { type ContentBytes, type ContentSource, NO_BYTES, type Operation, type Outcome } from './operation.ts';
+
+const KIND = { none: 0, file: 1, directory: 2, symlink: 3, untracked: 4, problem: 5 } as const;
+const WHAT: readonly UntrackedEntry['what'][] = ['ignored', 'fifo', 'socket', 'device', 'mount', 'symlink'];
+const HAS = { fast: 1, strong: 2, owner: 4, xattrs: 8, linkTo: 16 } as const;
+const CONTENT: readonly ContentSource[] = ['keep', 'stream', 'copy', 'link'];
+
+/** A path as u16 count of components, each u8 length and bytes. */
+export function writePath(out: ByteWriter, path: BytePath): void {
+  const components = componentsOf(path);
+  out.u16(components.length);
+  for (const component of components) out.u8(component.length).rawString(component);
+}
+
+/** Reads a path; refuses empty names, `.`, `..`, `/`, NUL and more than {@link MAX_DEPTH} components. */
+export function readPath(from: ByteReader): BytePath {
+  const count = from.u16();
+  if (count > MAX_DEPTH) throw new MalformedError(`path of ${count} components`);
+  const components: string[] = [];
+  let length = 0;
+  for (let index = 0; index < count; index++) {
+    const name = from.rawString(from.u8());
+    const fault = nameFault(name);
+    if (fault !== null) throw new MalformedError(`path refused: ${fault}`);
+    length += name.length + 1;
+    if (length > MAX_PATH_BYTES) throw new MalformedError('path too long');
+    components.push(name);
+  }
+  return components.join('/') as BytePath;
+}
+
+export function writeEntry(out: ByteWriter, entry: Entry | null): void {
+  if (entry === null) {
+    out.u8(KIND.none);
+    return;
+  }
+  out.u8(KIND[entry.kind]);
+  switch (entry.kind) {
+    case 'file': {
+      const { fast, strong } = entry.digests;
+      const has =
+        (fast === null ? 0 : HAS.fast) |
+        (strong === null ? 0 : HAS.strong) |
+        optionFlags(entry) |
+        (entry.linkTo === undefined ? 0 : HAS.linkTo);
+      out.u8(has).u16(entry.mode).u53(entry.sizeBytes).i64(entry.mtimeNs);
+      if (fast !== null) out.rawString(fast);
+      if (strong !== null) out.rawString(strong);
+      writeOptions(out, entry);
+      if (entry.linkTo !== undefined) writePath(out, entry.linkTo as BytePath);
+      return;
+    }
+    case 'directory':
+      out.u8(optionFlags(entry)).u16(entry.mode);
+      writeOptions(out, entry);
+      return;
+    case 'symlink':
+      out.u8(optionFlags(entry)).string(entry.target);
+      writeOptions(out, entry);
+      return;
+    case 'untracked':
+      out.u8(WHAT.indexOf(entry.what));
+      return;
+    case 'problem':
+      out.string(entry.code).string(clippedMessage(entry.message));
+      return;
+  }
+}
+
+export function readEntry(from: ByteReader): Entry | null {
+  const kind = from.u8();
+  switch (kind) {
+    case KIND.none:
+      return null;
+    case KIND.file: {
+      const has = from.u8();
+      const mode = readMode(from);
+      const sizeBytes = from.u53();
+      const mtimeNs = from.i64();
+      const fast = has & HAS.fast ? from.rawString(8) : null;
+      const strong = has & HAS.strong ? from.rawString(32) : null;
+      const options = readOptions(from, has);
+      const linkTo = has & HAS.linkTo ? { linkTo: readPath(from) } : {};
+      return { kind: 'file', mode, sizeBytes, mtimeNs, digests: { fast, strong }, ...options, ...linkTo };
+    }
+    case KIND.directory: {
+      const has = from.u8();
+      const mode = readMode(from);
+      return { kind: 'directory', mode, ...readOptions(from, has) };
+    }
+    case KIND.symlink: {
+      const has = from.u8();
+      const target = from.string(MAX_TARGET_BYTES);
+      if (target.length === 0 || target.includes('\0')) throw new MalformedError('symlink target empty or with NUL');
+      const { owner } = readOptions(from, has);
+      return { kind: 'symlink', target, ...(owner === undefined ? {} : { owner }) };
+    }
+    case KIND.untracked: {
+      const what = WHAT[from.u8()];
+      if (what === undefined) throw new MalformedError('unknown kind of untracked entry');
+      return { kind: 'untracked', what };
+    }
+    case KIND.problem:
+      return { kind: 'problem', code: from.string(64), message: from.string(MAX_MESSAGE_BYTES) };
+    default:
+      throw new MalformedError(`unknown kind of entry ${kind}`);
+  }
+}
+
+/** Like {@link readEntry}, for places where only a file, directory or symlink makes sense. */
+export function readTrackedEntry(from: ByteReader): TrackedEntry {
+  const entry = readEntry(from);
+  if (entry === null || entry.kind === 'untracked' || entry.kind === 'problem') {
+    throw new MalformedError('file, directory or symlink expected');
+  }
+  return entry;
+}
+
+export function writeOperation(out: ByteWriter, operation: Operation): void {
+  out.u8(operation.kind === 'put' ? 1 : operation.kind === 'remove' ? 2 : 3).u32(operation.id);
+  writePath(out, operation.path);
+  writeEntry(out, operation.before);
+  switch (operation.kind) {
+    case 'put':
+      writeEntry(out, operation.after);
+      out.u8(CONTENT.indexOf(operation.content)).u8(operation.copyFrom === undefined ? 0 : 1);
+      if (operation.copyFrom !== undefined) writePath(out, operation.copyFrom);
+      return;
+    case 'remove':
+      return;
+    case 'rename':
+      writePath(out, operation.to);
+      return;
+  }
+}
+
+export function readOperation(from: ByteReader): Operation {
+  const kind = from.u8();
+  const id = from.u32();
+  const path = readPath(from);
+  switch (kind) {
+    case 1: {
+      const before = readEntry(from);
+      const after = readTrackedEntry(from);
+      const content = CONTENT[from.u8()];
+      if (content === undefined) throw new MalformedError('unknown source of content');
+      const copyFrom = from.u8() === 1 ? { copyFrom: readPath(from) } : {};
+      if ((content === 'copy' || content === 'link') !== 'copyFrom' in copyFrom) {
+        throw new MalformedError('copy without a source, or a source without copy');
+      }
+      return { kind: 'put', id, path, before, after, content, ...copyFrom };
+    }
+    case 2:
+      return { kind: 'remove', id, path, before: readTrackedEntry(from) };
+    case 3: {
+      const before = readTrackedEntry(from);
+      return { kind: 'rename', id, path, to: readPath(from), before };
+    }
+    default:
+      throw new MalformedError(`unknown operation ${kind}`);
+  }
+}
+
+export function writeOutcome(out: ByteWriter, outcome: Outcome): void {
+  out.u32(outcome.id);
+  switch (outcome.status) {
+    case 'done':
+      out.u8(1);
+      writeEntry(out, outcome.entry);
+      writeContentBytes(out, outcome.bytes);
+      return;
+    case 'changed':
+      out
+        .u8(2)
+        .u8(outcome.side === 'source' ? 0 : 1)
+        .string(clippedMessage(outcome.reason));
+      return;
+    case 'failed':
+      out.u8(3).u8(outcome.side === 'source' ? 0 : 1);
+      out.string(outcome.problem.code).string(clippedMessage(outcome.problem.message));
+      return;
+  }
+}
+
+export function readOutcome(from: ByteReader): Outcome {
+  const id = from.u32();
+  switch (from.u8()) {
+    case 1: {
+      const entry = readEntry(from);
+      if (entry !== null && (entry.kind === 'untracked' || entry.kind === 'problem')) {
+        throw new MalformedError('an outcome of an untracked kind');
+      }
+      return { id, status: 'done', entry, bytes: readContentBytes(from) };
+    }
+    case 2:
+      return { id, status: 'changed', side: readWhere(from), reason: from.string(MAX_MESSAGE_BYTES) };
+    case 3: {
+      const side = readWhere(from);
+      return {
+        id,
+        status: 'failed',
+        side,
+        problem: { code: from.string(64), message: from.string(MAX_MESSAGE_BYTES) },
+      };
+    }
+    default:
+      throw new MalformedError('unknown outcome');
+  }
+}
+
+function writeContentBytes(out: ByteWriter, bytes: ContentBytes): void {
+  if (bytes === NO_BYTES) {
+    out.u8(0);
+    return;
+  }
+  out.u8(1).u53(bytes.literal).u53(bytes.matched).u53(bytes.reused);
+}
+
+function readContentBytes(from: ByteReader): ContentBytes {
+  if (from.u8() === 0) return NO_BYTES;
+  return { literal: from.u53(), matched: from.u53(), reused: from.u53() };
+}
+
+function readWhere(from: ByteReader): 'source' | 'target' {
+  return from.u8() === 0 ? 'source' : 'target';
+}
+
+function readMode(from: ByteReader): number {
+  const mode = from.u16();
+  if (mode > 0o7777) throw new MalformedError('mode with type bits');
+  return mode;
+}
+
+function optionFlags(entry: { owner?: string; xattrs?: string }): number {
+  return (entry.owner === undefined ? 0 : HAS.owner) | (entry.xattrs === undefined ? 0 : HAS.xattrs);
+}
+
+function writeOptions(out: ByteWriter, entry: { owner?: string; xattrs?: string }): void {
+  if (entry.owner !== undefined) out.string(entry.owner);
+  if (entry.xattrs !== undefined) out.string(entry.xattrs);
+}
+
+function readOptions(from: ByteReader, has: number): { owner?: string; xattrs?: string } {
+  const owner = has & HAS.owner ? { owner: from.string(32) } : {};
+  const xattrs = has & HAS.xattrs ? { xattrs: from.string(MAX_XATTR_BYTES) } : {};
+  return { ...owner, ...xattrs };
+}
+
+function clippedMessage(message: string): string {
+  return Buffer.from(message, 'utf8').toString('latin1').slice(0, MAX_MESSAGE_BYTES);
+}

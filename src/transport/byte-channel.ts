@@ -1,0 +1,11 @@
+/** A two-way stream of bytes to the other side: ssh channel, child process, socket or an in-memory pair in tests. */
+export interface ByteChannel {
+  /** Resolves when the channel can take more; rejects once it is broken. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Chunks as they come; ends when the other side closed. Single consumer, pulled: not pulling stops the sender. */
+  readonly incoming: AsyncIterable<Buffer>;
+  /** What the other side's stderr said so far (at most 64 KiB), for error messages. */
+  diagnostics(): string;
+  /** Bytes on the wire so far as this channel counts them. */
+  close(): Promise<void>;
+}
