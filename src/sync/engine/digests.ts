@@ -1,0 +1,71 @@
+/**
+ * Fills in the digests that rows need before they can be reconciled: the hasher confirms what really changed.
+ *
+ * Batches of rows go through in order, a few under way at once, so that both sides hash while the next batch comes in.
+ */
+import { type BytePath } from '../../platform/core/byte-path.ts';
+import type { Entry, Side } from '../core/entry.ts';
+import type { DigestNeed, Row } from '../core/plan.ts';
+import type { DigestAnswer, DigestRequest, Endpoint } from '../endpoint.ts';
+
+/** Batches being hashed at once. */
+const BATCHES_AHEAD = 4;
+
+/** Rows with every digest known that `needs` asks for. A file that could not be hashed becomes a problem entry. */
+export async function* confirmedRows(
+  batches: AsyncIterable<readonly Row[]>,
+  sides: Readonly<Record<Side, Endpoint>>,
+  needs: (row: Row) => readonly DigestNeed[],
+): AsyncGenerator<readonly Row[]> {
+  const ahead: Promise<readonly Row[]>[] = [];
+  for await (const batch of batches) {
+    const confirmed = confirm(batch, sides, needs);
+    // The rejection is seen when the batch's turn comes; until then it must not count as unhandled.
+    confirmed.catch(() => {});
+    ahead.push(confirmed);
+    if (ahead.length >= BATCHES_AHEAD) yield (await ahead.shift()) ?? [];
+  }
+  for (const confirmed of ahead) yield await confirmed;
+}
+
+/** One batch of rows with the digests they need. */
+export async function confirm(
+  rows: readonly Row[],
+  sides: Readonly<Record<Side, Endpoint>>,
+  needs: (row: Row) => readonly DigestNeed[],
+): Promise<readonly Row[]> {
+  const requests = { alpha: new Map<BytePath, DigestRequest>(), beta: new Map<BytePath, DigestRequest>() };
+  for (const row of rows) {
+    for (const { side, path, strong } of needs(row)) {
+      requests[side].set(path, { path, strong: strong || (requests[side].get(path)?.strong ?? false) });
+    }
+  }
+  if (requests.alpha.size + requests.beta.size === 0) return rows;
+  const [alpha, beta] = await Promise.all([
+    digestAll(sides.alpha, [...requests.alpha.values()]),
+    digestAll(sides.beta, [...requests.beta.values()]),
+  ]);
+  return rows.map((row) => ({
+    ...row,
+    alpha: withAnswer(row.alpha, alpha.get(row.path)),
+    beta: withAnswer(row.beta, beta.get(row.path)),
+  }));
+}
+
+/** Digests of many files of one side, by path. */
+export async function digestAll(
+  endpoint: Endpoint,
+  requests: readonly DigestRequest[],
+): Promise<Map<BytePath, DigestAnswer>> {
+  const answers = new Map<BytePath, DigestAnswer>();
+  if (requests.length === 0) return answers;
+  for await (const batch of endpoint.digest(requests)) for (const answer of batch) answers.set(answer.path, answer);
+  return answers;
+}
+
+function withAnswer(entry: Entry | null, answer: DigestAnswer | undefined): Entry | null {
+  if (answer === undefined) return entry;
+  if (answer.entry !== null) return answer.entry;
+  const { code, message } = answer.problem ?? { code: 'unhashed', message: 'could not be hashed' };
+  return { kind: 'problem', code, message };
+}
