@@ -35,8 +35,10 @@ export interface RootState {
   readonly identity: string | null;
   /** True where the directory holds nothing but the hidden folder. */
   readonly isEmpty: boolean;
-  /** Number of the device and inode: finds two endpoints on one host that are the same directory or nested. */
+  /** Host, device and inode of the root (of its parent and its name while it is missing): equal means the same place. */
   readonly hostId: string;
+  /** The same of every directory above the root: finds roots inside each other, through links and other names of the host. */
+  readonly ancestorIds: readonly string[];
   /** Canonical absolute path (symlinks resolved), a byte string. */
   readonly canonicalPath: string;
 }
@@ -148,8 +150,11 @@ export interface ReuseCandidate {
 export interface Endpoint {
   /** Connects, opens the root and its state; creates the marker where the request allows it. */
   open(request: OpenRequest): Promise<EndpointInfo>;
-  /** Binds the opened endpoint to the session once it is known; takes the root's lock (`locked` where another run holds it). */
-  bind(session: string): Promise<void>;
+  /**
+   * Binds the opened endpoint to the session once it is known: a missing root becomes a `kind`, the marker is made where
+   * allowed, the root's lock is taken (`locked` where another run holds it). Returns the identity the root has now.
+   */
+  bind(session: string, kind: 'directory' | 'file'): Promise<string>;
   /** Makes the index equal to the tree as it is now (or later) and names that point. */
   checkpoint(options: CheckpointOptions): Promise<Checkpoint>;
   /** What changed after `since` up to the last checkpoint, own applies for this session left out. */
