@@ -2,7 +2,7 @@
  * What the reconciler reads and what it decides: rows in, decisions out.
  *
  * Both are streams. Rows come in path order (`comparePaths`: a directory directly before what it holds). Decisions come
- * in an order that an executor can follow as they arrive, with three exceptions that `phaseOf` (plan-order.ts) names:
+ * in an order that an executor can follow as they arrive, though better in stages, as `stageOf` (plan-order.ts) sorts them:
  *
  * 1. `rename` and `record-rename` come from `pairRenames`, before all rows; they are carried out first, in the order
  *    given. Every other decision speaks of both trees as they are after the renames.
