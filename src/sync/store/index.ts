@@ -1,20 +1,25 @@
 /**
- * The index of one root: what the tree held when it was last looked at, and the log of what changed.
+ * The index of one root: what the tree held when it was last looked at, and the log of what changed since.
  *
- * Skeleton of the contract; the body follows.
+ * Rows are those of tree-store.ts with values of index-record.ts; beside them a table of larger files by size, the
+ * change log, and counters. All of them change in the same transaction. A path whose entry is a problem may still hold
+ * what was known below it: a directory that cannot be read now was not emptied.
  */
-import type { BytePath } from '../../platform/core/byte-path.ts';
+import { randomBytes } from 'node:crypto';
+import { type BytePath, joinPath, nameOf, ROOT } from '../../platform/core/byte-path.ts';
+import { ByteReader, ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
+import { TidemarkError } from '../../platform/core/errors.ts';
 import type { Digests, Entry } from '../core/entry.ts';
+import { isTracked } from '../core/entry.ts';
+import { decodeRecord, encodeRecord, type IndexRecord, identityOf, sameStat } from '../core/index-record.ts';
+import { REUSE_MIN_BYTES } from '../core/limits.ts';
+import { factKey, MAX_KEYED_SIZE, type Place, placeAt, sizeKey } from '../core/tree-key.ts';
 import type { Change } from '../endpoint.ts';
+import { type ChangedPaths, ChangeLog } from './change-log.ts';
+import { damaged, Environment } from './environment.ts';
+import { type TreeNode, TreeStore } from './tree-store.ts';
 
-/** What the index knows of one path. */
-export interface IndexRecord {
-  readonly entry: Entry;
-  /** The packed stat (STAT_BYTES) as observed when `entry` was recorded; null where none was had. */
-  readonly packedStat: Uint8Array | null;
-  /** True where the object was touched so shortly before it was recorded that a later write may leave the same stat. */
-  readonly racy: boolean;
-}
+export type { IndexRecord } from '../core/index-record.ts';
 
 /** One name of a directory. */
 export interface NamedRecord {
@@ -26,7 +31,7 @@ export interface NamedRecord {
 export interface IndexChanges {
   /** True: `changes` lists the whole tree (root included), because the point asked for is unknown here. */
   readonly fresh: boolean;
-  /** In path order, one per path, newest state. Read it to the end, or stop, before the next write. */
+  /** In path order, one per path, newest state. */
   readonly changes: Iterable<Change>;
 }
 
@@ -35,109 +40,332 @@ export interface IndexOptions {
   readonly durable?: boolean;
 }
 
+const INSTANCE_FACT = factKey('instance');
+const COUNT_FACT = factKey('count');
+const FORMAT = 1;
+const NOTHING = Buffer.alloc(1);
+
 export class Index {
   /** Random hex made when the index was created: a cursor of another instance means nothing here. */
   readonly instance: string;
+  readonly #environment: Environment;
+  readonly #tree: TreeStore;
+  readonly #log: ChangeLog;
+  #entries = 0;
+  #countEpoch = -1;
+  #countChanged = false;
 
-  private constructor(instance: string) {
-    this.instance = instance;
+  private constructor(environment: Environment) {
+    this.#environment = environment;
+    this.#tree = new TreeStore(environment);
+    this.#log = new ChangeLog(environment, this.#tree);
+    environment.onRollback(() => {
+      this.#countEpoch = -1;
+      this.#countChanged = false;
+    });
+    this.instance = this.#readInstance();
   }
 
   /**
-   * Opens the index kept in `folder` (an absolute path), made if missing; the same folder may be opened by several
-   * threads. Throws `unavailable` (`state-damaged`, `state-newer`).
+   * Opens the index kept in `folder` (an absolute path), made if missing. Several threads may hold the same folder open,
+   * each at most once. Throws `unavailable` (`state-damaged`, `state-newer`).
    */
   static open(folder: string, options: IndexOptions = {}): Index {
-    throw new Error(`not written yet ${folder} ${options.durable}`);
+    const environment = Environment.open(folder, { durable: options.durable ?? true, kind: 'index', format: FORMAT });
+    try {
+      return new Index(environment);
+    } catch (error) {
+      environment.close();
+      throw error;
+    }
   }
 
   /** Last used change sequence number; 0 in a new index. */
   sequence(): number {
-    throw new Error('not written yet');
+    return this.#log.sequence;
   }
 
   /** The current point of the log as text (`instance.sequence`), for {@link sequenceOf}. */
   cursor(): string {
-    throw new Error('not written yet');
+    return `${this.instance}.${this.sequence()}`;
   }
 
   /** The sequence a cursor of this instance names; null where it is malformed or of another instance. */
   sequenceOf(cursor: string | null): number | null {
-    throw new Error(`not written yet ${cursor}`);
+    const match = /^([0-9a-f]{1,64})\.(\d{1,15})$/.exec(cursor ?? '');
+    return match === null || match[1] !== this.instance ? null : Number(match[2]);
   }
 
   get(path: BytePath): IndexRecord | null {
-    throw new Error(`not written yet ${path}`);
+    const node = this.#tree.get(path);
+    return node === null ? null : this.#record(node);
+  }
+
+  /** What is known of `path`, in the form in which changes are told. */
+  lookup(path: BytePath): Change {
+    const record = this.get(path);
+    return { path, entry: record?.entry ?? null, identity: identityOf(record?.packedStat ?? null) };
   }
 
   /** What the directory `path` holds, in name order; nothing where it is no directory. */
-  children(path: BytePath): Iterable<NamedRecord> {
-    throw new Error(`not written yet ${path}`);
+  *children(path: BytePath): Generator<NamedRecord> {
+    for (const node of this.nodes(path)) yield { name: node.name, record: this.#record(node) };
   }
 
-  /** Everything below `path`, itself not included, in path order, as one snapshot. */
-  subtree(path: BytePath): Iterable<Change> {
-    throw new Error(`not written yet ${path}`);
+  /** {@link children} as undecoded rows (see index-record.ts): for the scan, which decodes only what differs. */
+  nodes(path: BytePath): Generator<TreeNode> {
+    return this.#tree.nodesOf(this.#tree.numberOf(path));
+  }
+
+  /** Everything below `path`, itself not included, in path order. What is written meanwhile may or may not appear. */
+  *subtree(path: BytePath): Generator<Change> {
+    for (const { path: below, node } of this.#tree.below(path)) {
+      const { entry, packedStat } = this.#record(node);
+      yield { path: below, entry, identity: identityOf(packedStat) };
+    }
   }
 
   /** Runs `work` in one write transaction, rolled back where it throws; nested calls join. Durable at return. */
   transaction<T>(work: () => T): T {
-    return work();
+    if (this.#environment.isWriting) return work();
+    return this.#environment.transaction(() => {
+      const result = work();
+      this.#tree.flush();
+      this.#log.flush();
+      this.#flushCount();
+      return result;
+    });
   }
 
   /**
-   * Records what `path` holds. Parents must be recorded as directories (or `path` is ROOT). Replacing a directory by
-   * anything else removes what was below. `origin` is the hex id of the session that made the change, '' for the world.
+   * Records what `path` holds. Parents must be recorded as directories (or `path` is ROOT). Replacing a directory by a
+   * file, symlink or untracked object removes what was below; a problem keeps it. `origin` is the hex id of the session
+   * that made the change, '' for the world.
    */
   put(path: BytePath, record: IndexRecord, origin: string): void {
-    throw new Error(`not written yet ${path} ${record} ${origin}`);
+    this.transaction(() => {
+      const place = this.#placeOf(path);
+      const old = this.#tree.at(place);
+      const isDirectory =
+        record.entry.kind === 'directory' || (record.entry.kind === 'problem' && (old?.number ?? 0) > 0);
+      if (old !== null && old.number !== 0 && !isDirectory) this.#clear(path, origin);
+      this.#account(place, old, record.entry);
+      this.#tree.write(place, encodeRecord(record), isDirectory, old?.number ?? 0);
+      this.#log.written(place, origin);
+    });
   }
 
   /** Removes `path` with everything below; logs one change for each. Nothing happens where nothing is recorded. */
   remove(path: BytePath, origin: string): void {
-    throw new Error(`not written yet ${path} ${origin}`);
-  }
-
-  /** Moves `from` with everything below to `to`, where nothing is recorded; logs both paths of everything moved. */
-  rename(from: BytePath, to: BytePath, origin: string): void {
-    throw new Error(`not written yet ${from} ${to} ${origin}`);
+    this.removeSome(path, origin, Number.POSITIVE_INFINITY);
   }
 
   /**
-   * Remembers digests of a file's content without logging a change, but only while the record still holds exactly
-   * `packedStat`; null digests leave known ones alone. True where it was done.
+   * Like {@link remove}, in one transaction for at most `limit` paths, children first; true once all are gone. Bounds
+   * what a transaction holds in memory.
    */
-  updateDigests(path: BytePath, packedStat: Uint8Array, digests: Digests): boolean {
-    throw new Error(`not written yet ${path} ${packedStat} ${digests}`);
+  removeSome(path: BytePath, origin: string, limit: number): boolean {
+    return this.transaction(() =>
+      this.#tree.removeSome(path, limit, (gone, node) => this.#forgetNode(gone, node, origin)),
+    );
   }
 
   /**
-   * What changed after `sequence`, changes of `exceptOrigin` left out. Fresh (the whole tree) where `sequence` is null,
-   * ahead of the log, or older than what the log still holds.
+   * Moves `from` with everything below to `to`, where nothing is recorded. Keys of a directory: two rows change,
+   * whatever it holds; where others listen to the log, both paths of everything moved are logged.
+   */
+  rename(from: BytePath, to: BytePath, origin: string): void {
+    this.transaction(() => {
+      const node = this.#tree.get(from);
+      const place = this.#placeOf(to);
+      if (node === null || from === ROOT) throw broken(`rename of ${from}, which is not recorded`);
+      if (this.#tree.at(place) !== null) throw broken(`rename to ${to}, which is recorded`);
+      if (`${to}/`.startsWith(`${from}/`)) throw broken(`rename of ${from} into itself`);
+      const { entry, packedStat } = this.#record(node);
+      this.#log.removed(from, identityOf(packedStat), origin);
+      // With nobody listening the log only counts, and nothing below needs to be read.
+      const below = this.#log.isHeard(origin) ? this.#tree.below(from) : [];
+      for (const moved of below) {
+        this.#log.removed(moved.path, identityOf(this.#record(moved.node).packedStat), origin);
+        this.#log.written(moved.node, origin);
+      }
+      this.#unkeySize(node, entry);
+      this.#tree.move(node, place);
+      this.#keySize(place, entry);
+      this.#log.written(place, origin);
+    });
+  }
+
+  /**
+   * Remembers digests of a file's content without logging a change, but only while the record holds the same stat;
+   * null digests leave known ones alone. `settled`: the content was read when the stat was no longer racy (see
+   * isRacy), so the record is not either. True where it was done.
+   */
+  updateDigests(path: BytePath, packedStat: Uint8Array, digests: Digests, settled = false): boolean {
+    return this.transaction(() => {
+      const node = this.#tree.get(path);
+      if (node === null) return false;
+      const { entry, packedStat: recorded, racy } = this.#record(node);
+      if (entry.kind !== 'file' || recorded === null || !sameStat(recorded, packedStat)) return false;
+      const merged = { fast: digests.fast ?? entry.digests.fast, strong: digests.strong ?? entry.digests.strong };
+      const record = { entry: { ...entry, digests: merged }, packedStat: recorded, racy: racy && !settled };
+      this.#tree.write(node, encodeRecord(record), false, 0);
+      return true;
+    });
+  }
+
+  /**
+   * What changed after `sequence`, changes of `exceptOrigin` left out ('' leaves out none). Fresh (the whole tree) where
+   * `sequence` is null, ahead of the log, or older than what the log still holds. The list of paths is made at the call
+   * (memory: O(changes)), entries are read while iterating.
    */
   changesSince(sequence: number | null, exceptOrigin: string): IndexChanges {
-    throw new Error(`not written yet ${sequence} ${exceptOrigin}`);
+    const paths = this.#log.changedSince(sequence, exceptOrigin);
+    return paths === null
+      ? { fresh: true, changes: this.#everything() }
+      : { fresh: false, changes: this.#changesAt(paths) };
   }
 
   /** Durably notes that `consumer` (session id hex) needs nothing up to `sequence`; purges what nobody needs. */
   acknowledge(consumer: string, sequence: number): void {
-    throw new Error(`not written yet ${consumer} ${sequence}`);
+    this.#log.acknowledge(consumer, sequence, (work) => this.transaction(work));
   }
 
   /** Forgets a consumer: the session was removed. */
   forget(consumer: string): void {
-    throw new Error(`not written yet ${consumer}`);
+    this.#log.forget(consumer, (work) => this.transaction(work));
   }
 
   /** Tracked entries below the root. */
   entryCount(): number {
-    throw new Error('not written yet');
+    this.#loadCount();
+    return this.#entries;
   }
 
   /** Up to `limit` files of exactly this size; only files of at least REUSE_MIN_BYTES are found. */
   filesOfSize(sizeBytes: number, limit: number): BytePath[] {
-    throw new Error(`not written yet ${sizeBytes} ${limit}`);
+    if (sizeBytes < REUSE_MIN_BYTES || sizeBytes > MAX_KEYED_SIZE) return [];
+    const start = sizeKey(sizeBytes, 0, '');
+    const rows = this.#environment.page(start, sizeKey(sizeBytes, 2 ** 40 - 1, ''), limit);
+    const known = new Map<number, BytePath | null>();
+    const paths: BytePath[] = [];
+    for (const { key } of rows) {
+      const { parent, name } = placeAt(key, 7);
+      const directory = name === '' ? ROOT : this.#tree.pathOf(parent, known);
+      if (directory !== null) paths.push(joinPath(directory, name));
+    }
+    return paths;
   }
 
-  close(): void {}
+  /** A small value kept beside the tree, such as the options of the last scan; null where there is none. */
+  fact(name: string): string | null {
+    return this.#environment.get(factKey(`own ${name}`))?.toString('latin1') ?? null;
+  }
+
+  setFact(name: string, value: string): void {
+    this.transaction(() => this.#environment.put(factKey(`own ${name}`), Buffer.from(value, 'latin1')));
+  }
+
+  /** Lets reads see at once what other threads have committed; otherwise they do from the next turn of the event loop on. */
+  refresh(): void {
+    this.#environment.refresh();
+  }
+
+  close(): void {
+    this.#environment.close();
+  }
+
+  *#everything(): Generator<Change> {
+    const root = this.lookup(ROOT);
+    if (root.entry !== null) yield root;
+    yield* this.subtree(ROOT);
+  }
+
+  *#changesAt(paths: ChangedPaths): Generator<Change> {
+    for (const { path, removed } of paths) {
+      const change = this.lookup(path);
+      yield change.entry === null ? { path, entry: null, identity: removed } : change;
+    }
+  }
+
+  #record(node: TreeNode): IndexRecord {
+    try {
+      return decodeRecord(node.value, node.end);
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error;
+      throw damaged(this.#environment.folder, error.message, error);
+    }
+  }
+
+  #placeOf(path: BytePath): Place {
+    const place = this.#tree.placeOf(path);
+    if (place === null) throw broken(`no directory recorded for ${path}`);
+    if (path !== ROOT && nameOf(path) === '') throw broken('empty name');
+    return place;
+  }
+
+  /** Removes everything below `path`. */
+  #clear(path: BytePath, origin: string): void {
+    const names = [...this.nodes(path)].map((node) => node.name);
+    for (const name of names) this.remove(joinPath(path, name), origin);
+  }
+
+  #forgetNode(path: BytePath, node: TreeNode, origin: string): void {
+    const { packedStat } = this.#record(node);
+    this.#account(node, node, null);
+    this.#log.removed(path, identityOf(packedStat), origin);
+  }
+
+  /** Keeps the count and the table of sizes in step with a node that changes from `old` to `entry`. */
+  #account(place: Place, old: TreeNode | null, entry: Entry | null): void {
+    const before = old === null ? null : this.#record(old).entry;
+    if (before !== null) this.#unkeySize(place, before);
+    if (entry !== null) this.#keySize(place, entry);
+    if (place.name === '') return;
+    const difference = (isTracked(entry) ? 1 : 0) - (isTracked(before) ? 1 : 0);
+    if (difference === 0) return;
+    this.#loadCount();
+    this.#entries += difference;
+    this.#countChanged = true;
+  }
+
+  #keySize({ parent, name }: Place, entry: Entry): void {
+    if (isKeyed(entry)) this.#environment.put(sizeKey(entry.sizeBytes, parent, name), NOTHING);
+  }
+
+  #unkeySize({ parent, name }: Place, entry: Entry): void {
+    if (isKeyed(entry)) this.#environment.remove(sizeKey(entry.sizeBytes, parent, name));
+  }
+
+  #readInstance(): string {
+    const known = this.#environment.get(INSTANCE_FACT);
+    if (known !== null) return known.toString('latin1');
+    return this.transaction(() => {
+      // Another thread may have come first.
+      const made = this.#environment.get(INSTANCE_FACT)?.toString('latin1') ?? randomBytes(12).toString('hex');
+      this.#environment.put(INSTANCE_FACT, Buffer.from(made, 'latin1'));
+      return made;
+    });
+  }
+
+  #loadCount(): void {
+    if (this.#countEpoch === this.#environment.epoch) return;
+    const fact = this.#environment.get(COUNT_FACT);
+    this.#entries = fact === null ? 0 : new ByteReader(fact).u53();
+    this.#countEpoch = this.#environment.epoch;
+  }
+
+  #flushCount(): void {
+    if (!this.#countChanged) return;
+    this.#environment.put(COUNT_FACT, new ByteWriter(8).u53(this.#entries).take());
+    this.#countChanged = false;
+  }
+}
+
+function isKeyed(entry: Entry): entry is Extract<Entry, { kind: 'file' }> {
+  return entry.kind === 'file' && entry.sizeBytes >= REUSE_MIN_BYTES && entry.sizeBytes <= MAX_KEYED_SIZE;
+}
+
+function broken(message: string): TidemarkError {
+  return new TidemarkError('internal', 'index', message);
 }

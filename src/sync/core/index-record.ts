@@ -1,0 +1,245 @@
+/**
+ * One row of the index in bytes, and what two packed stats say about a file.
+ *
+ * Layout: flags u8 · packed stat (STAT_BYTES, where flag `stat`) · rest. The stat lies verbatim at a fixed place, so a
+ * scan compares the walker's bytes with the stored ones and decodes nothing for an object that stayed as it was.
+ * Rest: with flag `plain` the entry follows from the stat and only digests are kept, otherwise codec.ts's entry.
+ */
+import type { BytePath } from '../../platform/core/byte-path.ts';
+import { ByteReader, ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
+import { STAT_BYTES } from '../../platform/filesystem.ts';
+import { readEntry, writeEntry } from './codec.ts';
+import type { Digests, Entry } from './entry.ts';
+
+/** What the index knows of one path. */
+export interface IndexRecord {
+  readonly entry: Entry;
+  /** The packed stat (STAT_BYTES) as observed when `entry` was recorded; null where none was had. */
+  readonly packedStat: Uint8Array | null;
+  /** True where the object was touched so shortly before it was recorded that a later write may leave the same stat. */
+  readonly racy: boolean;
+}
+
+/** Flags of a row. `directory` (0x80) belongs to the tree store; see tree-store.ts. */
+export const RECORD_FLAG = { stat: 1, racy: 2, plain: 4, file: 8, fast: 16, strong: 32, tracked: 64 } as const;
+
+/** Where the packed stat lies in a row. */
+export const RECORD_STAT_OFFSET = 1;
+
+/** Offsets in a packed stat. */
+export const STAT_OFFSET = {
+  dev: 0,
+  nlink: 8,
+  mode: 12,
+  uid: 16,
+  gid: 20,
+  ino: 24,
+  size: 32,
+  mtime: 40,
+  ctime: 48,
+  birth: 56,
+} as const;
+
+/** st_mode's type bits. */
+export const TYPE_MASK = 0o170000;
+export const FILE_TYPE = {
+  fifo: 0o010000,
+  character: 0o020000,
+  directory: 0o040000,
+  block: 0o060000,
+  file: 0o100000,
+  symlink: 0o120000,
+  socket: 0o140000,
+} as const;
+
+const DIGEST_BYTES = { fast: 8, strong: 32 } as const;
+
+/** Bytes that start with a flag byte; the tree store may set its own flag in it. */
+export function encodeRecord(record: IndexRecord): Buffer {
+  const { entry, packedStat } = record;
+  if (packedStat !== null && packedStat.length !== STAT_BYTES)
+    throw new MalformedError('packed stat of a wrong length');
+  const isPlain = packedStat !== null && followsFromStat(entry, packedStat);
+  const isTracked = entry.kind === 'file' || entry.kind === 'directory' || entry.kind === 'symlink';
+  let flags =
+    (packedStat === null ? 0 : RECORD_FLAG.stat) |
+    (record.racy ? RECORD_FLAG.racy : 0) |
+    (entry.kind === 'file' ? RECORD_FLAG.file : 0) |
+    (isTracked ? RECORD_FLAG.tracked : 0);
+  const out = scratch;
+  out.u8(0);
+  if (packedStat !== null) out.raw(packedStat);
+  if (isPlain) {
+    flags |= RECORD_FLAG.plain;
+    if (entry.kind === 'file') flags |= writeDigests(out, entry.digests);
+  } else writeEntry(out, entry);
+  const bytes = out.take();
+  bytes[0] = flags;
+  return bytes;
+}
+
+const scratch = new ByteWriter(4096);
+
+/** The inverse of {@link encodeRecord}, over `bytes` up to `end`. Throws MalformedError. */
+export function decodeRecord(bytes: Buffer, end = bytes.length): IndexRecord {
+  const from = new ByteReader(bytes, 0, end);
+  const flags = from.u8();
+  const packedStat = flags & RECORD_FLAG.stat ? from.raw(STAT_BYTES) : null;
+  const entry = flags & RECORD_FLAG.plain ? readPlain(from, flags, packedStat) : readEntry(from);
+  if (entry === null) throw new MalformedError('an index row without an entry');
+  from.finish();
+  return { entry, packedStat, racy: (flags & RECORD_FLAG.racy) !== 0 };
+}
+
+/** Inode and birth time of a packed stat as 16 bytes: equal means the same object. */
+export function identityOf(packedStat: Uint8Array | null): string | null {
+  if (packedStat === null) return null;
+  const view = Buffer.from(packedStat.buffer, packedStat.byteOffset, packedStat.length);
+  return (
+    view.toString('latin1', STAT_OFFSET.ino, STAT_OFFSET.ino + 8) +
+    view.toString('latin1', STAT_OFFSET.birth, STAT_OFFSET.birth + 8)
+  );
+}
+
+/** Size in bytes as a packed stat holds it. */
+export function sizeOf(packedStat: Uint8Array): number {
+  return u32(packedStat, STAT_OFFSET.size) + u32(packedStat, STAT_OFFSET.size + 4) * 0x1_0000_0000;
+}
+
+export function modeOf(packedStat: Uint8Array): number {
+  return u32(packedStat, STAT_OFFSET.mode);
+}
+
+export function mtimeOf(packedStat: Uint8Array): bigint {
+  return i64(packedStat, STAT_OFFSET.mtime);
+}
+
+export function ctimeOf(packedStat: Uint8Array): bigint {
+  return i64(packedStat, STAT_OFFSET.ctime);
+}
+
+/**
+ * True where two packed stats say the same object unchanged: mode, owner, inode, size, mtime, ctime, birth. Device and
+ * link count are left out: device numbers move over reboots, and another name of a file is no change of it (its ctime is).
+ */
+export function sameStat(left: Uint8Array, right: Uint8Array, leftOffset = 0, rightOffset = 0): boolean {
+  return sameBytes(left, right, leftOffset, rightOffset, STAT_OFFSET.mode, STAT_BYTES);
+}
+
+/** For directories: mode, owner and inode only, since size and times move with what is in it. */
+export function sameDirectoryStat(left: Uint8Array, right: Uint8Array, leftOffset = 0, rightOffset = 0): boolean {
+  return sameBytes(left, right, leftOffset, rightOffset, STAT_OFFSET.mode, STAT_OFFSET.size);
+}
+
+/** When a stat was taken, by the same clock files are stamped with. */
+export interface StatWindow {
+  /** Clock before and after the call, ns since 1970. */
+  readonly fromNs: bigint;
+  readonly toNs: bigint;
+  /** How coarse the file system's stamps are: a write may carry a stamp this much older than itself. */
+  readonly granularityNs: bigint;
+}
+
+/** The kernel stamps with the time of its last tick, up to 10 ms ago at HZ=100; twice that for good measure. */
+export const TICK_NS = 20_000_000n;
+
+/** For file systems with whole or two-second stamps, or with another machine's clock. */
+export const COARSE_NS = 2_000_000_000n;
+
+/**
+ * True where a write after the stat could leave exactly this stat, because its mtime or ctime is as young as the
+ * stamp such a write would get. Whole seconds in both stamps are taken as a sign of a coarse file system.
+ */
+export function isRacy(packedStat: Uint8Array, window: StatWindow): boolean {
+  const mtimeNs = mtimeOf(packedStat);
+  const ctimeNs = ctimeOf(packedStat);
+  const looksCoarse = mtimeNs % 1_000_000_000n === 0n && ctimeNs % 1_000_000_000n === 0n;
+  const granularityNs = looksCoarse && window.granularityNs < COARSE_NS ? COARSE_NS : window.granularityNs;
+  const from = window.fromNs - granularityNs;
+  const to = window.toNs + granularityNs;
+  return (ctimeNs >= from && ctimeNs <= to) || (mtimeNs >= from && mtimeNs <= to);
+}
+
+/** The path a file's content is linked to, for records of grouped hard links. */
+export function linkTargetOf(entry: Entry): BytePath | null {
+  return entry.kind === 'file' && entry.linkTo !== undefined ? (entry.linkTo as BytePath) : null;
+}
+
+/** True where the entry, digests aside, is what {@link entryFromStat} makes of the stat. */
+function followsFromStat(entry: Entry, packedStat: Uint8Array): boolean {
+  if (entry.kind !== 'file' && entry.kind !== 'directory') return false;
+  if (entry.owner !== undefined || entry.xattrs !== undefined) return false;
+  const mode = modeOf(packedStat);
+  if ((mode & 0o7777) !== entry.mode) return false;
+  if (entry.kind === 'directory') return (mode & TYPE_MASK) === FILE_TYPE.directory;
+  return (
+    (mode & TYPE_MASK) === FILE_TYPE.file &&
+    entry.linkTo === undefined &&
+    entry.sizeBytes === sizeOf(packedStat) &&
+    entry.mtimeNs === mtimeOf(packedStat)
+  );
+}
+
+/** A file or directory as its stat alone describes it; null for any other type. */
+export function entryFromStat(packedStat: Uint8Array, digests: Digests): Entry | null {
+  const fullMode = modeOf(packedStat);
+  const mode = fullMode & 0o7777;
+  switch (fullMode & TYPE_MASK) {
+    case FILE_TYPE.file:
+      return { kind: 'file', mode, sizeBytes: sizeOf(packedStat), mtimeNs: mtimeOf(packedStat), digests };
+    case FILE_TYPE.directory:
+      return { kind: 'directory', mode };
+    default:
+      return null;
+  }
+}
+
+function readPlain(from: ByteReader, flags: number, packedStat: Uint8Array | null): Entry {
+  if (packedStat === null) throw new MalformedError('a plain row without a stat');
+  const fast = flags & RECORD_FLAG.fast ? from.rawString(DIGEST_BYTES.fast) : null;
+  const strong = flags & RECORD_FLAG.strong ? from.rawString(DIGEST_BYTES.strong) : null;
+  const entry = entryFromStat(packedStat, { fast, strong });
+  if (entry === null) throw new MalformedError('a plain row of a special file');
+  return entry;
+}
+
+function writeDigests(out: ByteWriter, digests: Digests): number {
+  const { fast, strong } = digests;
+  if (fast !== null) out.rawString(checkedLength(fast, DIGEST_BYTES.fast));
+  if (strong !== null) out.rawString(checkedLength(strong, DIGEST_BYTES.strong));
+  return (fast === null ? 0 : RECORD_FLAG.fast) | (strong === null ? 0 : RECORD_FLAG.strong);
+}
+
+function checkedLength(digest: string, length: number): string {
+  if (digest.length !== length) throw new MalformedError(`digest of ${digest.length} bytes`);
+  return digest;
+}
+
+function sameBytes(
+  left: Uint8Array,
+  right: Uint8Array,
+  leftAt: number,
+  rightAt: number,
+  start: number,
+  end: number,
+): boolean {
+  // Backwards: what changes, changes at the end (times), so most differences are found at once.
+  for (let index = end - 1; index >= start; index--) {
+    if (left[leftAt + index] !== right[rightAt + index]) return false;
+  }
+  return true;
+}
+
+function u32(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] as number) |
+      ((bytes[at + 1] as number) << 8) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 24)) >>>
+    0
+  );
+}
+
+function i64(bytes: Uint8Array, at: number): bigint {
+  return (BigInt(u32(bytes, at + 4) | 0) << 32n) | BigInt(u32(bytes, at));
+}

@@ -1,0 +1,295 @@
+/**
+ * The embedded store behind one small interface: ordered byte-string keys, byte values, transactions. The only file
+ * that knows LMDB (npm lmdb: saves us a crash-safe B-tree with readers that never block).
+ *
+ * Durability: a transaction returns after its pages, then its root, were fsync'ed (LMDB's classic commit, not the
+ * package's overlapping one): what was returned from survives kill -9 and power loss. With `durable: false` nothing is
+ * synced; kill -9 is still harmless, a crash of the machine may damage the file.
+ * Threads: every worker opens the same folder by itself, once; one writer at a time, others wait. Reads outside a
+ * transaction see the last commit as of the current turn of the event loop; {@link Environment.refresh} moves on.
+ * Memory: pages changed by a transaction stay in anonymous memory until it commits; callers commit every few thousand
+ * changes.
+ */
+import { EventEmitter } from 'node:events';
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { open, type RootDatabase } from 'lmdb';
+import { TidemarkError } from '../../platform/core/errors.ts';
+
+/** A row as {@link Environment.page} returns it. */
+export interface Row {
+  readonly key: string;
+  readonly value: Buffer;
+}
+
+export interface EnvironmentOptions {
+  /** False: no fsync at commit. */
+  readonly durable: boolean;
+  /** What the folder holds and which layout this program writes; checked at every opening. */
+  readonly kind: 'index' | 'archive';
+  readonly format: number;
+}
+
+const FORMAT_KEY = 'aformat';
+
+export class Environment {
+  readonly folder: string;
+  readonly #database: RootDatabase<Buffer, string>;
+  #depth = 0;
+  #onRollback: (() => void)[] = [];
+  #epoch = 0;
+
+  private constructor(folder: string, database: RootDatabase<Buffer, string>) {
+    this.folder = folder;
+    this.#database = database;
+    // Emitted whenever a snapshot is taken anew. The package's own `on` fails for it (3.5.6 calls a super that is not there).
+    EventEmitter.prototype.on.call(database as unknown as EventEmitter, 'begin-transaction', () => {
+      this.#epoch++;
+    });
+  }
+
+  /** Opens or makes the store in `folder` (0700, files 0600). Throws `unavailable`: `state-damaged`, `state-newer`. */
+  static open(folder: string, options: EnvironmentOptions): Environment {
+    prepareFolder(folder);
+    const isNew = refuseForeignFiles(folder);
+    const environment = guarded(folder, () => new Environment(folder, openDatabase(folder, options.durable)));
+    try {
+      if (!isNew) environment.#refuseTruncated();
+      guarded(folder, () => environment.#checkFormat(options));
+    } catch (error) {
+      environment.close();
+      throw error;
+    }
+    return environment;
+  }
+
+  /** Changes whenever reads may see a newer state than before: caches of what was read are checked against it. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get isWriting(): boolean {
+    return this.#depth > 0;
+  }
+
+  /** A copy of the value, or null. */
+  get(key: string): Buffer | null {
+    const value = guarded(this.folder, () => this.#database.get(key));
+    return value === undefined ? null : value;
+  }
+
+  has(key: string): boolean {
+    return guarded(this.folder, () => this.#database.doesExist(key));
+  }
+
+  /** Up to `limit` rows with `start` ≤ key < `end`, in key order, copied. */
+  page(start: string, end: string, limit: number): Row[] {
+    return guarded(this.folder, () => {
+      const rows: Row[] = [];
+      for (const row of this.#database.getRange({ start, end, limit })) rows.push(row);
+      return rows;
+    });
+  }
+
+  /** Every row with `start` ≤ key < `end`, page by page: writing between two steps is allowed. */
+  *rows(start: string, end: string, pageRows = 512): Generator<Row> {
+    for (let from = start; ; ) {
+      const page = this.page(from, end, pageRows);
+      yield* page;
+      const last = page.at(-1);
+      if (last === undefined || page.length < pageRows) return;
+      from = `${last.key}\0`;
+    }
+  }
+
+  /** Only within a transaction. */
+  put(key: string, value: Buffer): void {
+    this.#mustWrite();
+    this.#database.putSync(key, value);
+  }
+
+  /** Only within a transaction. */
+  remove(key: string): void {
+    this.#mustWrite();
+    this.#database.removeSync(key);
+  }
+
+  /**
+   * Runs `work` in one write transaction; where it throws, nothing of it happened and `onRollback` handlers run.
+   * A call within a transaction joins it.
+   */
+  transaction<T>(work: () => T): T {
+    if (this.#depth > 0) return work();
+    this.#depth++;
+    try {
+      return guarded(this.folder, () => this.#database.transactionSync(work));
+    } catch (error) {
+      for (const handler of this.#onRollback) handler();
+      throw error;
+    } finally {
+      this.#depth--;
+      this.#epoch++;
+    }
+  }
+
+  /** Runs `handler` whenever a transaction was rolled back: what it left in memory is void. */
+  onRollback(handler: () => void): void {
+    this.#onRollback.push(handler);
+  }
+
+  /** Lets later reads of this turn see what other threads have committed. */
+  refresh(): void {
+    if (this.#depth === 0) this.#database.resetReadTxn();
+  }
+
+  /** Bytes of the file in use, for figures. */
+  sizeBytes(): number {
+    return lstatSync(join(this.folder, 'data.mdb')).size;
+  }
+
+  close(): void {
+    void this.#database.close();
+  }
+
+  #mustWrite(): void {
+    if (this.#depth === 0) throw new TidemarkError('internal', 'store', 'a write outside of a transaction');
+  }
+
+  #checkFormat(options: EnvironmentOptions): void {
+    const wanted = `${options.kind} ${options.format}`;
+    const found = this.get(FORMAT_KEY)?.toString('latin1');
+    if (found === wanted) return;
+    if (found === undefined) {
+      this.transaction(() => {
+        if (this.page('a', '\xff', 1).length > 0 && !this.has(FORMAT_KEY))
+          throw damaged(this.folder, 'no format in it');
+        this.put(FORMAT_KEY, Buffer.from(wanted, 'latin1'));
+      });
+      return;
+    }
+    const [kind, format] = found.split(' ');
+    if (kind === options.kind && Number(format) > options.format) throw newer(this.folder, Number(format));
+    throw damaged(this.folder, `holds "${found.slice(0, 40)}", not ${wanted}`);
+  }
+
+  /** A file shorter than its own root says would end the process with SIGBUS at the first read of a missing page. */
+  #refuseTruncated(): void {
+    const stats = this.#database.getStats() as {
+      lastPageNumber?: number;
+      pageSize?: number;
+      root?: { pageSize?: number };
+    };
+    const pageBytes = stats.pageSize ?? stats.root?.pageSize ?? 4096;
+    const expected = ((stats.lastPageNumber ?? 0) + 1 - SPARE_PAGES) * pageBytes;
+    if (this.sizeBytes() < expected) throw damaged(this.folder, 'file cut short');
+  }
+}
+
+/** Pages at the end that a transaction may have taken and given back without ever writing them. */
+const SPARE_PAGES = 16;
+
+function openDatabase(folder: string, durable: boolean): RootDatabase<Buffer, string> {
+  const options = {
+    path: folder,
+    noSubdir: false,
+    overlappingSync: false,
+    noSync: !durable,
+    permissionsMode: 0o600,
+    maxReaders: 512,
+    maxDbs: 1,
+    cache: false,
+    keyEncoder: { writeKey: writeByteString, readKey: readByteString },
+    encoder: { encode: (value: Buffer) => value, decode: copyValue },
+  };
+  return open<Buffer, string>(options);
+}
+
+function writeByteString(key: string, target: Buffer, start: number): number {
+  return start + target.write(key, start, 'latin1');
+}
+
+function readByteString(target: Buffer, start: number, end: number): string {
+  return target.toString('latin1', start, end);
+}
+
+/** The value handed in is the package's shared buffer with its length set to that of the value. */
+function copyValue(shared: Uint8Array): Buffer {
+  const length = shared.length;
+  const copy = Buffer.allocUnsafe(length);
+  for (let index = 0; index < length; index++) copy[index] = shared[index] as number;
+  return copy;
+}
+
+function prepareFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const stat = lstatSync(folder);
+    if (!stat.isDirectory()) throw new Error('not a directory');
+    if (process.geteuid !== undefined && stat.uid !== process.geteuid()) throw new Error('belongs to another user');
+  } catch (error) {
+    throw new TidemarkError('unavailable', 'state-unusable', `cannot use ${folder}: ${messageOf(error)}`, {
+      cause: error,
+      remedy: 'Check the folder, or choose another with TIDEMARK_HOME.',
+    });
+  }
+}
+
+/** Opens nothing that is a symlink or belongs to someone else. Returns whether there is no store yet. */
+function refuseForeignFiles(folder: string): boolean {
+  let isNew = true;
+  for (const name of ['data.mdb', 'lock.mdb']) {
+    let fd: number;
+    try {
+      fd = openSync(join(folder, name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
+      throw damaged(folder, `${name}: ${messageOf(error)}`, error);
+    }
+    try {
+      const stat = fstatSync(fd);
+      if (!stat.isFile()) throw damaged(folder, `${name} is not a regular file`);
+      if (name === 'data.mdb' && stat.size > 0) isNew = false;
+    } finally {
+      closeSync(fd);
+    }
+  }
+  return isNew;
+}
+
+/** Turns the store's own errors into ours; errors of callers pass. */
+function guarded<T>(folder: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof TidemarkError) throw error;
+    const message = messageOf(error);
+    if (!/MDB_|Invalid (argument|key)|No space left|Input\/output error/.test(message)) throw error;
+    if (/No space left|MDB_MAP_FULL/.test(message)) {
+      throw new TidemarkError('unavailable', 'state-full', `no space left for ${folder}`, { cause: error });
+    }
+    throw damaged(folder, message, error);
+  }
+}
+
+/** The error for a store that cannot be trusted; losing it is safe, it only costs a first sync. */
+export function damaged(folder: string, detail: string, cause?: unknown): TidemarkError {
+  return new TidemarkError('unavailable', 'state-damaged', `damaged state in ${folder}: ${detail}`, {
+    cause,
+    remedy: `Move ${folder} away and run again: the next run counts as a first sync, which deletes nothing.`,
+  });
+}
+
+function newer(folder: string, format: number): TidemarkError {
+  return new TidemarkError(
+    'unavailable',
+    'state-newer',
+    `${folder} was written by a newer tidemark (format ${format})`,
+    {
+      remedy: 'Update tidemark, or move the folder away: the next run then counts as a first sync.',
+    },
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
