@@ -81,7 +81,7 @@ export type RunEvent =
 
 /** What the run did to one side, and how changes are noticed there. */
 export interface SideSummary {
-  /** The endpoint as the user would write it, canonical; a byte string. */
+  /** The endpoint as the user would write it, canonical: text, already harmless to print (formatEndpointAddress). */
   readonly root: string;
   readonly backend: Backend;
   readonly cursor: string;

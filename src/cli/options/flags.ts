@@ -1,0 +1,56 @@
+/** The options as commander knows them, and what it parsed as a source. */
+import { type Command, Option } from 'commander';
+import type { List, OptionSpec, OptionUser, Switch, Value } from './kinds.ts';
+import type { Given, Source } from './resolve.ts';
+import { type OptionName, optionsOf } from './table.ts';
+
+/** Gives `command` the options of `user`. Values stay texts here; they are checked when all sources are known. */
+export function addOptions(command: Command, user: OptionUser): void {
+  for (const [name, spec] of optionsOf(user)) {
+    for (const option of flagsOf(name, spec)) command.addOption(option.helpGroup(spec.group));
+  }
+}
+
+/** What was given on the command line. */
+export function sourceFromFlags(command: Command, user: OptionUser): Source {
+  const source = new Map<OptionName, Given>();
+  for (const [name, spec] of optionsOf(user)) {
+    const attribute = new Option(`--${name}`).attributeName();
+    if (command.getOptionValueSource(attribute) !== 'cli') continue;
+    const value: unknown = command.getOptionValue(attribute);
+    const as = typeof value === 'boolean' ? value : Array.isArray(value) ? (value as string[]) : [String(value)];
+    source.set(name, { as, where: spec.kind === 'switch' && as === false ? `--no-${name}` : `--${name}` });
+  }
+  return source;
+}
+
+function flagsOf(name: OptionName, spec: OptionSpec): Option[] {
+  switch (spec.kind) {
+    case 'switch':
+      return switchFlags(name, spec);
+    case 'value':
+      return [valueFlag(name, spec)];
+    case 'list':
+      return [valueFlag(name, spec).argParser(collect)];
+  }
+}
+
+/** Both forms are always understood; the help shows what people need. An option for one run only has no counterpart. */
+function switchFlags(name: OptionName, spec: Switch): Option[] {
+  const on = new Option(flagText(name, spec), spec.description);
+  if (spec.notConfigurable !== undefined) return [on];
+  const off = new Option(`--no-${name}`, spec.shown === 'both' ? `without them` : spec.description);
+  return [spec.shown === 'off' ? on.hideHelp() : on, spec.shown === 'on' ? off.hideHelp() : off];
+}
+
+function valueFlag(name: OptionName, spec: Value | List): Option {
+  return new Option(`${flagText(name, spec)} <${spec.argument}>`, spec.description);
+}
+
+function flagText(name: OptionName, spec: OptionSpec): string {
+  return spec.short === undefined ? `--${name}` : `-${spec.short}, --${name}`;
+}
+
+function collect(text: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), text];
+}
