@@ -3,6 +3,7 @@
  *
  * Both give the same bytes and the same steps. Needs `initHashing` on this thread.
  */
+import { type Addon, loadAddon } from '../platform/addon.ts';
 import { type BlockMatcher, createBlockMatcher, type MatchCounters } from './core/block-matcher.ts';
 import { DeltaEncoder } from './core/delta.ts';
 import { type BlockSigner, createBlockSigner, type Signature } from './core/signature.ts';
@@ -48,6 +49,20 @@ export function createDeltaEngine(addon: DeltaAddon | null): DeltaEngine {
     createMatcher,
     createEncoder: (signature, sizeBytes) => new DeltaEncoder(signature, createMatcher(signature), sizeBytes),
   };
+}
+
+let ofThread: DeltaEngine | undefined;
+
+/** The best engine there is, one per thread. */
+export function threadDeltaEngine(): DeltaEngine {
+  ofThread ??= createDeltaEngine(withDelta(loadAddon().addon));
+  return ofThread;
+}
+
+/** An addon of an older build may lack the functions. */
+function withDelta(addon: Addon | null): DeltaAddon | null {
+  const candidate: (Addon & Partial<DeltaAddon>) | null = addon;
+  return typeof candidate?.scanBlocks === 'function' ? (candidate as Addon & DeltaAddon) : null;
 }
 
 function createNativeMatcher(addon: DeltaAddon, signature: Signature): BlockMatcher {

@@ -14,6 +14,7 @@ import {
   ReadRefused,
   readProvenSmall,
   type Sighting,
+  systemClock,
 } from './held-file.ts';
 import type { DigestName } from './options.ts';
 
@@ -47,7 +48,7 @@ export function digestFiles(
   root: Fd,
   requests: readonly FileDigestRequest[],
   digest: DigestName,
-  now: Clock,
+  now: Clock = systemClock,
 ): DigestResult[] {
   return requests.map((request) => {
     const wanted: Wanted = request.strong || digest === 'sha256' ? 'both' : 'fast';

@@ -48,6 +48,8 @@ export function changedSince(message: string): ReadRefused {
 /** Nanoseconds since 1970. */
 export type Clock = () => bigint;
 
+export const systemClock: Clock = () => BigInt(Date.now()) * 1_000_000n;
+
 /** What a file must still be: by its packed stat, else by size and modification time. Both null: anything. */
 export interface Sighting {
   readonly packedStat: Uint8Array | null;

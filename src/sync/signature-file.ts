@@ -8,7 +8,7 @@ import {
   parseSignature,
   SIGNATURE_HEADER_BYTES,
 } from './core/signature.ts';
-import type { DeltaEngine } from './delta-engine.ts';
+import { threadDeltaEngine } from './delta-engine.ts';
 
 /** About how much is read at once, in whole blocks. */
 const SLICE_BYTES = 1024 * 1024;
@@ -23,7 +23,7 @@ export function signFile(
   fd: Fd,
   sizeBytes: number,
   seed: bigint,
-  engine: DeltaEngine,
+  signBlocks = threadDeltaEngine().signBlocks,
 ): Buffer | null {
   if (sizeBytes > MAX_BASIS_BYTES) return null;
   const packed = blankSignature(sizeBytes, seed);
@@ -33,7 +33,7 @@ export function signFile(
   for (let position = 0, out = SIGNATURE_HEADER_BYTES; position < sizeBytes; ) {
     const piece = slice.subarray(0, Math.min(slice.length, sizeBytes - position));
     if (!fill(fd, piece, position)) return null;
-    engine.signBlocks(piece, blockBytes, seed, packed, out);
+    signBlocks(piece, blockBytes, seed, packed, out);
     position += piece.length;
     out += Math.ceil(piece.length / blockBytes) * CHECKSUM_BYTES;
   }

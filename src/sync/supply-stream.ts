@@ -1,14 +1,16 @@
 /** Streams one file as content records: holes as holes, a delta where the receiver gave a signature, else its bytes. */
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
+import { packStat } from './apply/packed-stat.ts';
 import type { ChunkWriter } from './chunk-writer.ts';
 import type { ContentRecord } from './core/content.ts';
 import type { DeltaEncoder, DeltaStep } from './core/delta.ts';
 import { DATA_RECORD_BYTES } from './core/limits.ts';
 import { parseSignature } from './core/signature.ts';
+import { threadDeltaEngine } from './delta-engine.ts';
 import { hashWhole } from './digest-files.ts';
 import { type Extent, extentsOf, MIN_HOLE_BYTES } from './extents.ts';
 import { ContentHasher } from './hash.ts';
-import { changedSince, HeldFile, SLICE_BYTES } from './held-file.ts';
+import { changedSince, HeldFile, SLICE_BYTES, systemClock } from './held-file.ts';
 import { entryAsRead, type SupplyContext, type SupplyTask } from './supply-task.ts';
 
 /** Files above this are dropped from the page cache once read: they would push out everything else. */
@@ -26,13 +28,14 @@ export async function streamFile(
 ): Promise<void> {
   const signature = order.signature === null ? null : parseSignature(order.signature);
   const sighting = { packedStat: order.packedStat, seen: order.expected };
-  const file = HeldFile.open(fileSystem, root, order.path, sighting, context.now);
+  const file = HeldFile.open(fileSystem, root, order.path, sighting, context.now ?? systemClock);
   try {
     const { sizeBytes } = file.stat;
     fileSystem.advise(file.fd, 'sequential');
     out.write({ kind: 'begin', id: order.id, sizeBytes });
+    const engine = context.engine ?? threadDeltaEngine();
     const hasher = new ContentHasher('both');
-    const encoder = signature === null ? null : context.engine.createEncoder(signature, sizeBytes);
+    const encoder = signature === null ? null : engine.createEncoder(signature, sizeBytes);
     for (const record of contentRecords(file, order.id, hasher, encoder)) {
       out.write(record);
       if (out.isFull) await file.lend(out.flush());
@@ -41,7 +44,9 @@ export async function streamFile(
     if (file.mustReadTwice && hashWhole(file, 'fast').fast !== digests.fast)
       throw changedSince('changed while it was read');
     file.confirm();
-    out.write({ kind: 'end', id: order.id, entry: entryAsRead(order, file.stat, digests) });
+    const entry = entryAsRead(order, file.stat, digests);
+    out.write({ kind: 'end', id: order.id, entry });
+    context.onRead?.(order.id, packStat(file.stat), entry);
     if (sizeBytes > DROP_CACHE_BYTES) fileSystem.advise(file.fd, 'dontneed');
   } finally {
     file.close();

@@ -11,9 +11,12 @@ export interface SupplyTask extends SupplyOrder {
   readonly packedStat: Uint8Array | null;
 }
 
+/** What a supplier may be given; by default the best engine of the thread and the system's clock. */
 export interface SupplyContext {
-  readonly engine: DeltaEngine;
-  readonly now: Clock;
+  readonly engine?: DeltaEngine;
+  readonly now?: Clock;
+  /** Called for each file that was read and confirmed, with the stat and the entry (both digests) of what was read. */
+  readonly onRead?: (id: number, packedStat: Uint8Array, entry: FileEntry) => void;
 }
 
 /**

@@ -6,10 +6,11 @@
  * that is being written, becomes a `failed` record and nothing of it is put in place on the other side.
  */
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
+import { packStat } from './apply/packed-stat.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { SMALL_FILE_BYTES } from './core/limits.ts';
 import { hashBytes } from './hash.ts';
-import { ReadRefused, readProvenSmall } from './held-file.ts';
+import { ReadRefused, readProvenSmall, systemClock } from './held-file.ts';
 import { streamFile } from './supply-stream.ts';
 import { entryAsRead, type SupplyContext, type SupplyTask } from './supply-task.ts';
 
@@ -25,7 +26,7 @@ export async function supplyFiles(
   root: Fd,
   orders: readonly SupplyTask[],
   emit: (chunk: Buffer) => Promise<void>,
-  context: SupplyContext,
+  context: SupplyContext = {},
 ): Promise<void> {
   const out = new ChunkWriter(emit);
   for (const order of orders) {
@@ -52,9 +53,10 @@ function supplySmall(
   const { id, path, expected, packedStat, signature } = order;
   if (expected.sizeBytes > SMALL_FILE_BYTES || signature !== null) return false;
   const sighting = { packedStat, seen: expected };
-  const file = readProvenSmall(fileSystem, root, path, SMALL_FILE_BYTES, sighting, context.now);
+  const file = readProvenSmall(fileSystem, root, path, SMALL_FILE_BYTES, sighting, context.now ?? systemClock);
   if (file === null) return false;
   const entry = entryAsRead(order, file.before, hashBytes(file.contents, 'both'));
   out.write({ kind: 'small', id, entry, bytes: file.contents });
+  context.onRead?.(id, packStat(file.before), entry);
   return true;
 }
