@@ -1,0 +1,102 @@
+/**
+ * Loads the native addon, `tidemark.node`.
+ *
+ * It lies beside the running bundle (`dist/`, or wherever the agent was put), or in `dist/` when the sources run
+ * directly. `TIDEMARK_NO_ADDON=1` keeps it out, for tests and for finding faults.
+ */
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Fd } from './filesystem.ts';
+
+/** Raised with every change of the functions below; `native/module.c` says the same number. */
+const INTERFACE_VERSION = 1;
+
+/**
+ * The addon's functions for file systems. Paths are byte strings relative to a root descriptor; failures throw errors
+ * with `code`, `errno` and `syscall`. See the comment at each function in `native/*.c`.
+ */
+export interface Addon {
+  readonly interfaceVersion: number;
+  errnoName(error: number): string;
+  openRoot(path: string): Fd;
+  close(fd: Fd): void;
+  /** Paths joined by NUL; the block is described in `native/walk.c`. */
+  readDirectories(root: Fd, paths: string): ArrayBuffer;
+  stat(root: Fd, path: string, packed: Uint8Array): boolean;
+  fstat(fd: Fd, packed: Uint8Array): void;
+  openFile(root: Fd, path: string): Fd;
+  openDirectory(root: Fd, path: string): Fd;
+  createFile(root: Fd, path: string, mode: number): Fd;
+  openForUpdate(root: Fd, path: string, create: boolean): Fd;
+  /** `facts`: stat before, stat after, u32 lease (0 held, 1 refused, 2 unsupported), u32 bytes read. */
+  readSmallFile(root: Fd, path: string, maxBytes: number, facts: Uint8Array): Buffer;
+  writeSmallFile(root: Fd, path: string, contents: Uint8Array, mode: number, mtimeNs: bigint): void;
+  makeDirectory(root: Fd, path: string, mode: number): void;
+  removeFile(root: Fd, path: string): void;
+  removeDirectory(root: Fd, path: string): void;
+  makeSymlink(root: Fd, path: string, target: string): void;
+  readSymlink(root: Fd, path: string): string;
+  hardLink(root: Fd, from: string, to: string): void;
+  rename(root: Fd, from: string, to: string): void;
+  renameNoReplace(root: Fd, from: string, to: string): void;
+  exchange(root: Fd, left: string, right: string): void;
+  setMode(root: Fd, path: string, mode: number): void;
+  setMtime(root: Fd, path: string, mtimeNs: bigint): void;
+  setOwner(root: Fd, path: string, uid: number, gid: number): void;
+  /** Name, value, name, value, … */
+  getXattrs(root: Fd, path: string): string[];
+  setXattr(root: Fd, path: string, name: string, value: string): void;
+  removeXattr(root: Fd, path: string, name: string): void;
+  syncDirectory(root: Fd, path: string): void;
+  syncFileSystem(fd: Fd): void;
+  clone(from: Fd, to: Fd): void;
+  /** `range`: start and end as two f64; false past the last data. */
+  nextData(fd: Fd, offset: number, sizeBytes: number, range: Uint8Array): boolean;
+  advise(fd: Fd, drop: boolean): void;
+  tryLock(fd: Fd): boolean;
+  /** 0 held, 1 refused, 2 unsupported. */
+  takeReadLease(fd: Fd): number;
+  holdsReadLease(fd: Fd): boolean;
+  releaseLease(fd: Fd): void;
+  handle(root: Fd, path: string): string | null;
+  /** `numbers`: free bytes, total bytes, read-only, longest name, type as five f64. */
+  traits(fd: Fd, numbers: Uint8Array): void;
+}
+
+/** The addon, or why there is none. */
+export type LoadedAddon =
+  | { readonly addon: Addon; readonly missing: null }
+  | { readonly addon: null; readonly missing: string };
+
+let loaded: LoadedAddon | undefined;
+
+/** Loads once for each thread. Never throws: `missing` says in one line why there is no addon. */
+export function loadAddon(): LoadedAddon {
+  loaded ??= process.env.TIDEMARK_NO_ADDON === '1' ? without('TIDEMARK_NO_ADDON is set') : loadAddonFrom(addonPath());
+  return loaded;
+}
+
+/** Loads the addon from a given file. */
+export function loadAddonFrom(path: string): LoadedAddon {
+  let addon: Addon;
+  try {
+    addon = createRequire(import.meta.url)(path) as Addon;
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : String(error);
+    return without(`the native addon does not load: ${reason}`);
+  }
+  if (addon.interfaceVersion === INTERFACE_VERSION) return { addon, missing: null };
+  return without(`the native addon is of another build (${addon.interfaceVersion}, not ${INTERFACE_VERSION})`);
+}
+
+/** Where the addon of this build lies. */
+export function addonPath(): string {
+  const folder = dirname(fileURLToPath(import.meta.url));
+  const isSource = import.meta.url.endsWith('/src/platform/addon.ts');
+  return isSource ? join(folder, '../../dist/tidemark.node') : join(folder, 'tidemark.node');
+}
+
+function without(missing: string): LoadedAddon {
+  return { addon: null, missing };
+}

@@ -1,0 +1,139 @@
+/** The file system through the native addon: most calls are one call of it. */
+import type { Addon } from './addon.ts';
+import type { BytePath } from './core/byte-path.ts';
+import { isWithin } from './core/byte-path.ts';
+import { errnoOf } from './core/errors.ts';
+import { unpackStat } from './core/stat-codec.ts';
+import { fileSystemTypeName } from './file-system-types.ts';
+import type { Fd, FileSystem, FileSystemTraits, LeaseState, SmallFile, Stat } from './filesystem.ts';
+import { STAT_BYTES } from './filesystem.ts';
+import { decodeListings } from './listing.ts';
+import { systemError } from './system-error.ts';
+
+const LEASES: readonly LeaseState[] = ['held', 'refused', 'unsupported'];
+
+/** Matches nothing in a byte string; V8 knows that without looking at each byte. */
+const WIDE = /[^\0-\xff]/;
+
+/**
+ * The file system on `addon`. The object holds scratch space and belongs to one thread.
+ * Descriptors it opens must be closed with its own `close`: Node does not know them.
+ */
+export function nativeFileSystem(addon: Addon): FileSystem {
+  return { ...objects(addon), ...names(addon), ...metadata(addon), ...descriptors(addon) };
+}
+
+function objects(addon: Addon) {
+  const packed = Buffer.alloc(STAT_BYTES);
+  return {
+    kind: 'native' as const,
+    openRoot: (path: string | Buffer): Fd => addon.openRoot(Buffer.from(path as string).toString('latin1')),
+    close: (fd: Fd) => addon.close(fd),
+    readDirectories(root: Fd, paths: readonly BytePath[]) {
+      if (paths.length === 0) return [];
+      for (const path of paths) if (path.includes('\0')) throw systemError('EINVAL', 'getdents64');
+      return decodeListings(paths, addon.readDirectories(root, narrow(paths.join('\0'))), addon.errnoName);
+    },
+    stat: (root: Fd, path: BytePath): Stat | null =>
+      addon.stat(root, narrow(path), packed) ? unpackStat(packed) : null,
+    fstat(fd: Fd): Stat {
+      addon.fstat(fd, packed);
+      return unpackStat(packed);
+    },
+    openFile: (root: Fd, path: BytePath): Fd => addon.openFile(root, narrow(path)),
+    openDirectory: (root: Fd, path: BytePath): Fd => addon.openDirectory(root, narrow(path)),
+    createFile: (root: Fd, path: BytePath, mode: number): Fd => addon.createFile(root, narrow(path), mode),
+    openForUpdate: (root: Fd, path: BytePath, create: boolean): Fd => addon.openForUpdate(root, narrow(path), create),
+    readSmallFile: smallFileReader(addon),
+    writeSmallFile: (root: Fd, path: BytePath, contents: Uint8Array, mode: number, mtimeNs: bigint) =>
+      addon.writeSmallFile(root, narrow(path), contents, mode, mtimeNs),
+  };
+}
+
+function smallFileReader(addon: Addon) {
+  const facts = Buffer.alloc(2 * STAT_BYTES + 8);
+  const numbers = new Uint32Array(facts.buffer, facts.byteOffset + 2 * STAT_BYTES, 2);
+  return (root: Fd, path: BytePath, maxBytes: number): SmallFile => {
+    const buffer = addon.readSmallFile(root, narrow(path), maxBytes, facts);
+    const length = numbers[1] ?? 0;
+    return {
+      before: unpackStat(facts),
+      after: unpackStat(facts, STAT_BYTES),
+      lease: leaseState(numbers[0]),
+      contents: length === buffer.length ? buffer : buffer.subarray(0, length),
+    };
+  };
+}
+
+function names(addon: Addon) {
+  return {
+    makeDirectory: (root: Fd, path: BytePath, mode: number) => addon.makeDirectory(root, narrow(path), mode),
+    removeFile: (root: Fd, path: BytePath) => addon.removeFile(root, narrow(path)),
+    removeDirectory: (root: Fd, path: BytePath) => addon.removeDirectory(root, narrow(path)),
+    makeSymlink: (root: Fd, path: BytePath, target: string) => addon.makeSymlink(root, narrow(path), narrow(target)),
+    readSymlink: (root: Fd, path: BytePath): string => addon.readSymlink(root, narrow(path)),
+    hardLink: (root: Fd, from: BytePath, to: BytePath) => addon.hardLink(root, narrow(from), narrow(to)),
+    renameNoReplace: (root: Fd, from: BytePath, to: BytePath) => addon.renameNoReplace(root, narrow(from), narrow(to)),
+    rename: (root: Fd, from: BytePath, to: BytePath) => addon.rename(root, narrow(from), narrow(to)),
+    exchange(root: Fd, left: BytePath, right: BytePath) {
+      try {
+        addon.exchange(root, narrow(left), narrow(right));
+      } catch (error) {
+        // The kernel says EINVAL both for a file system that cannot and for a directory put into itself.
+        const nested = isWithin(left, right) || isWithin(right, left);
+        throw errnoOf(error) === 'EINVAL' && !nested ? systemError('ENOSYS', 'rename') : error;
+      }
+    },
+  };
+}
+
+function metadata(addon: Addon) {
+  return {
+    setMode: (root: Fd, path: BytePath, mode: number) => addon.setMode(root, narrow(path), mode),
+    setMtime: (root: Fd, path: BytePath, mtimeNs: bigint) => addon.setMtime(root, narrow(path), mtimeNs),
+    setOwner: (root: Fd, path: BytePath, uid: number, gid: number) => addon.setOwner(root, narrow(path), uid, gid),
+    getXattrs(root: Fd, path: BytePath): Map<string, string> {
+      const list = addon.getXattrs(root, narrow(path));
+      const found = new Map<string, string>();
+      for (let index = 0; index < list.length; index += 2) found.set(list[index] ?? '', list[index + 1] ?? '');
+      return found;
+    },
+    setXattr: (root: Fd, path: BytePath, name: string, value: string) =>
+      addon.setXattr(root, narrow(path), narrow(name), narrow(value)),
+    removeXattr: (root: Fd, path: BytePath, name: string) => addon.removeXattr(root, narrow(path), narrow(name)),
+    handle: (root: Fd, path: BytePath): string | null => addon.handle(root, narrow(path)),
+  };
+}
+
+function descriptors(addon: Addon) {
+  const range = new Float64Array(2);
+  const rangeBytes = new Uint8Array(range.buffer);
+  return {
+    syncDirectory: (root: Fd, path: BytePath) => addon.syncDirectory(root, narrow(path)),
+    syncFileSystem: (fd: Fd) => addon.syncFileSystem(fd),
+    clone: (from: Fd, to: Fd) => addon.clone(from, to),
+    nextData: (fd: Fd, offset: number, sizeBytes: number) =>
+      addon.nextData(fd, offset, sizeBytes, rangeBytes) ? { start: range[0] ?? 0, end: range[1] ?? 0 } : null,
+    advise: (fd: Fd, advice: 'sequential' | 'dontneed') => addon.advise(fd, advice === 'dontneed'),
+    tryLock: (fd: Fd): boolean => addon.tryLock(fd),
+    takeReadLease: (fd: Fd): LeaseState => leaseState(addon.takeReadLease(fd)),
+    holdsReadLease: (fd: Fd): boolean => addon.holdsReadLease(fd),
+    releaseLease: (fd: Fd) => addon.releaseLease(fd),
+    traits(root: Fd): FileSystemTraits {
+      const numbers = new Float64Array(5);
+      addon.traits(root, new Uint8Array(numbers.buffer));
+      const [freeBytes = 0, totalBytes = 0, readOnly = 0, maxNameBytes = 0, type = 0] = numbers;
+      return { type: fileSystemTypeName(type), freeBytes, totalBytes, readOnly: readOnly === 1, maxNameBytes };
+    },
+  };
+}
+
+function leaseState(number: number | undefined): LeaseState {
+  return LEASES[number ?? 2] ?? 'unsupported';
+}
+
+/** The addon takes the low byte of each code unit: a wide one would name something else. */
+function narrow(bytes: string): string {
+  if (WIDE.test(bytes)) throw systemError('EINVAL', 'name');
+  return bytes;
+}

@@ -1,0 +1,91 @@
+#include "leases.h"
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/vfs.h>
+#include <time.h>
+
+/* A writer's last reference goes away a little after its close() returned: such a refusal passes within this time. */
+#define TRANSIENT_STEPS 5
+#define FIRST_STEP_NS 150000L
+
+/* Overlayfs grants a lease while somebody writes through a mapping: there it proves nothing. */
+static bool proves_nothing(int fd) {
+  struct statfs found;
+  return fstatfs(fd, &found) == 0 && found.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
+enum tm_lease tm_take_lease(int fd) {
+  if (proves_nothing(fd)) return TM_LEASE_UNSUPPORTED;
+  struct timespec pause = {.tv_nsec = FIRST_STEP_NS};
+  for (int step = 0;; step++) {
+    if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) return TM_LEASE_HELD;
+    if (errno != EAGAIN && errno != EINTR) return TM_LEASE_UNSUPPORTED;
+    if (step == TRANSIENT_STEPS) return TM_LEASE_REFUSED;
+    nanosleep(&pause, NULL);
+    pause.tv_nsec *= 2;
+  }
+}
+
+bool tm_holds_lease(int fd) { return fcntl(fd, F_GETLEASE) == F_RDLCK; }
+
+/* A broken lease is told by SIGIO, whose default is to end the process; leases are asked after instead. */
+static void ignore_lease_signal(void) {
+  struct sigaction now;
+  if (sigaction(SIGIO, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) || now.sa_handler != SIG_DFL) return;
+  now.sa_handler = SIG_IGN;
+  sigaction(SIGIO, &now, NULL);
+}
+
+/* takeReadLease(fd): 0 held, 1 refused, 2 unsupported */
+static napi_value take_read_lease(napi_env env, napi_callback_info info) {
+  napi_value values[1], result = NULL;
+  int fd;
+  if (!tm_arguments(env, info, 1, values) || !tm_int(env, values[0], &fd)) return NULL;
+  napi_create_int32(env, tm_take_lease(fd), &result);
+  return result;
+}
+
+/* holdsReadLease(fd): boolean */
+static napi_value holds_read_lease(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  int fd;
+  if (!tm_arguments(env, info, 1, values) || !tm_int(env, values[0], &fd)) return NULL;
+  return tm_boolean(env, tm_holds_lease(fd));
+}
+
+/* releaseLease(fd): void; nothing to release is no error */
+static napi_value release_lease(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  int fd;
+  if (!tm_arguments(env, info, 1, values) || !tm_int(env, values[0], &fd)) return NULL;
+  fcntl(fd, F_SETLEASE, F_UNLCK);
+  return NULL;
+}
+
+/* tryLock(fd): boolean */
+static napi_value try_lock(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  int fd, result;
+  if (!tm_arguments(env, info, 1, values) || !tm_int(env, values[0], &fd)) return NULL;
+  do result = flock(fd, LOCK_EX | LOCK_NB);
+  while (result != 0 && errno == EINTR);
+  if (result != 0 && errno != EWOULDBLOCK) return tm_throw(env, errno, "flock");
+  return tm_boolean(env, result == 0);
+}
+
+void tm_register_leases(napi_env env, napi_value exports) {
+  static const struct tm_function functions[] = {
+      {"takeReadLease", take_read_lease},
+      {"holdsReadLease", holds_read_lease},
+      {"releaseLease", release_lease},
+      {"tryLock", try_lock},
+  };
+  ignore_lease_signal();
+  tm_export(env, exports, functions, TM_COUNT(functions));
+}
