@@ -3,7 +3,7 @@
  *
  * Batches of rows go through in order, a few under way at once, so that both sides hash while the next batch comes in.
  */
-import { type BytePath } from '../../platform/core/byte-path.ts';
+import type { BytePath } from '../../platform/core/byte-path.ts';
 import type { Entry, Side } from '../core/entry.ts';
 import type { DigestNeed, Row } from '../core/plan.ts';
 import type { DigestAnswer, DigestRequest, Endpoint } from '../endpoint.ts';
@@ -28,28 +28,41 @@ export async function* confirmedRows(
   for (const confirmed of ahead) yield await confirmed;
 }
 
-/** One batch of rows with the digests they need. */
+/** Whether a side changed is asked first, whether two changed sides hold the same after that: never more than twice. */
+const MAX_PASSES = 2;
+
+/** One batch of rows with the digests they need; asks again where an answer leads to a further question. */
 export async function confirm(
   rows: readonly Row[],
   sides: Readonly<Record<Side, Endpoint>>,
   needs: (row: Row) => readonly DigestNeed[],
 ): Promise<readonly Row[]> {
-  const requests = { alpha: new Map<BytePath, DigestRequest>(), beta: new Map<BytePath, DigestRequest>() };
-  for (const row of rows) {
-    for (const { side, path, strong } of needs(row)) {
-      requests[side].set(path, { path, strong: strong || (requests[side].get(path)?.strong ?? false) });
-    }
+  let confirmed = rows;
+  for (let pass = 0; pass < MAX_PASSES; pass++) {
+    const wanted = confirmed.flatMap(needs);
+    if (wanted.length === 0) return confirmed;
+    const [alpha, beta] = await Promise.all([
+      digestAll(sides.alpha, requestsOf('alpha', wanted)),
+      digestAll(sides.beta, requestsOf('beta', wanted)),
+    ]);
+    confirmed = confirmed.map((row) => {
+      const inAlpha = alpha.get(row.path);
+      const inBeta = beta.get(row.path);
+      if (inAlpha === undefined && inBeta === undefined) return row;
+      return { ...row, alpha: withAnswer(row.alpha, inAlpha), beta: withAnswer(row.beta, inBeta) };
+    });
   }
-  if (requests.alpha.size + requests.beta.size === 0) return rows;
-  const [alpha, beta] = await Promise.all([
-    digestAll(sides.alpha, [...requests.alpha.values()]),
-    digestAll(sides.beta, [...requests.beta.values()]),
-  ]);
-  return rows.map((row) => ({
-    ...row,
-    alpha: withAnswer(row.alpha, alpha.get(row.path)),
-    beta: withAnswer(row.beta, beta.get(row.path)),
-  }));
+  return confirmed;
+}
+
+function requestsOf(side: Side, needs: readonly DigestNeed[]): DigestRequest[] {
+  const requests = new Map<BytePath, DigestRequest>();
+  for (const need of needs) {
+    if (need.side !== side) continue;
+    const strong = need.strong || (requests.get(need.path)?.strong ?? false);
+    requests.set(need.path, { path: need.path, strong });
+  }
+  return [...requests.values()];
 }
 
 /** Digests of many files of one side, by path. */

@@ -26,7 +26,8 @@ import { Spool } from './spool.ts';
 /** A decision to be carried out on one side. `paired`: the same path is also put on the other side. */
 export type Step = (PutDecision | RemoveDecision | RenameDecision | KeepLoserDecision) & { readonly paired?: boolean };
 
-export const STAGES = ['arrange', 'fill', 'clear', 'finish'] as const;
+/** The stages in which something is done (see plan-order.ts). */
+export const STAGES = ['arrange', 'fill', 'clear'] as const;
 export type Stage = (typeof STAGES)[number];
 
 /** Decisions that change only the archive. */
@@ -46,17 +47,13 @@ export class Plan {
   bytesToTransfer = 0;
 
   constructor() {
-    for (const side of SIDES) for (const stage of STAGES) this.#stages.set(side + stage, new Spool(writeStep, readStep));
+    for (const side of SIDES)
+      for (const stage of STAGES) this.#stages.set(side + stage, new Spool(writeStep, readStep));
   }
 
   /** Takes in what one row (or the pairing of renames) led to. */
   add(decisions: readonly Decision[]): void {
     for (const decision of decisions) this.#addOne(decision, decisions);
-  }
-
-  /** Puts `step` into a stage other than its usual one: second halves of directory puts. */
-  append(stage: Stage, step: Step): void {
-    this.#stage(step.side, stage).append(step);
   }
 
   steps(side: Side, stage: Stage): Spool<Step> {

@@ -23,11 +23,22 @@ export async function preferReuse(
   const sizes = new Set(wanted.map(sizeOf));
   const found = await target.reuseCandidates([...sizes]);
   if (found.length === 0) return operations;
-  const held = new Set(found.map(({ sizeBytes }) => sizeBytes));
-  const matchable = wanted.filter((operation) => held.has(sizeOf(operation)));
+  // An old version of the same file is no candidate: that is what deltas are for.
+  const matchable = wanted.filter((operation) =>
+    found.some(({ sizeBytes, path }) => sizeBytes === sizeOf(operation) && path !== operation.path),
+  );
+  if (matchable.length === 0) return operations;
+  const askedSizes = new Set(matchable.map(sizeOf));
+  const candidates = found.filter(({ sizeBytes }) => askedSizes.has(sizeBytes));
   const [here, there] = await Promise.all([
-    digestAll(source, matchable.map(({ path }) => ({ path, strong: true }))),
-    digestAll(target, found.map(({ path }) => ({ path, strong: true }))),
+    digestAll(
+      source,
+      matchable.map(({ path }) => ({ path, strong: true })),
+    ),
+    digestAll(
+      target,
+      candidates.map(({ path }) => ({ path, strong: true })),
+    ),
   ]);
   const byDigest = new Map<string, BytePath>();
   for (const { path, entry } of there.values()) {
@@ -49,7 +60,12 @@ function isFilePut(operation: Operation): operation is FilePut {
 }
 
 function isCandidate(operation: Operation, step: Step | undefined): boolean {
-  return isFilePut(operation) && operation.content === 'stream' && step?.kind === 'put' && sizeOf(operation) >= REUSE_MIN_BYTES;
+  return (
+    isFilePut(operation) &&
+    operation.content === 'stream' &&
+    step?.kind === 'put' &&
+    sizeOf(operation) >= REUSE_MIN_BYTES
+  );
 }
 
 function sizeOf(operation: Operation): number {

@@ -25,7 +25,11 @@ export async function* listedRows(
   beta: AsyncIterable<readonly Change[]>,
   ancestors: Ancestors,
 ): AsyncGenerator<readonly Row[]> {
-  const sources = [new SortedSource(alpha), new SortedSource(beta), new SortedSource(archiveBatches(ancestors))] as const;
+  const sources = [
+    new SortedSource(alpha),
+    new SortedSource(beta),
+    new SortedSource(archiveBatches(ancestors)),
+  ] as const;
   const [alphaSource, betaSource, archiveSource] = sources;
   let rows: Row[] = [];
   for (;;) {

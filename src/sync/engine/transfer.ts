@@ -182,7 +182,9 @@ function orderFor(operation: Operation, step: Step): SupplyOrder | null {
 function mayHaveBasis(step: Step): boolean {
   if (step.kind !== 'put' || step.source === null) return false;
   const old = step.before?.kind === 'file' ? step.before.sizeBytes : 0;
-  return step.source.sizeBytes >= RESUME_MIN_BYTES || (old >= DELTA_MIN_BYTES && step.source.sizeBytes >= DELTA_MIN_BYTES);
+  return (
+    step.source.sizeBytes >= RESUME_MIN_BYTES || (old >= DELTA_MIN_BYTES && step.source.sizeBytes >= DELTA_MIN_BYTES)
+  );
 }
 
 function largestOf(underWay: ReadonlyMap<number, Prepared>): Prepared | null {

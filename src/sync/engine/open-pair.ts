@@ -1,0 +1,105 @@
+/**
+ * Opens both sides of a pair, finds the session they belong to, and makes sure that syncing them makes sense, before
+ * anything is touched.
+ */
+import { TidemarkError } from '../../platform/core/errors.ts';
+import type { Side } from '../core/entry.ts';
+import { guardRoots, type KnownRoot } from '../core/safety.ts';
+import type { Endpoint, EndpointInfo, RootState } from '../endpoint.ts';
+import type { Mode, RunOptions } from '../options.ts';
+import type { Halt } from '../report.ts';
+import type { OpenSession, Sessions } from '../store/sessions.ts';
+import { SessionStore } from './session-store.ts';
+
+export interface PairInput {
+  readonly sides: Readonly<Record<Side, Endpoint>>;
+  /** Canonical texts of the endpoints as given: the first key a session is found by. */
+  readonly addresses: Readonly<Record<Side, string>>;
+  readonly sessions: Sessions;
+  readonly mode: Mode;
+  readonly run: RunOptions;
+}
+
+export interface Pair {
+  readonly infos: Readonly<Record<Side, EndpointInfo>>;
+  /** null where a halt stands in the way. */
+  readonly store: SessionStore | null;
+  readonly halt: Halt | null;
+  close(): void;
+}
+
+/** Opens, checks, locks and binds. Throws TidemarkErrors; a safety halt is a value. */
+export async function openPair(input: PairInput): Promise<Pair> {
+  const { sides, addresses, sessions, mode, run } = input;
+  const isOneWay = mode === 'one-way-safe' || mode === 'one-way-replica';
+  const request = (side: Side) => ({ session: '', dryRun: run.dryRun, writable: !(isOneWay && side === 'alpha') });
+  const [alpha, beta] = await Promise.all([sides.alpha.open(request('alpha')), sides.beta.open(request('beta'))]);
+  const infos = { alpha, beta };
+  refuseOverlap(infos, addresses);
+  const identities = { alpha: alpha.root.identity, beta: beta.root.identity };
+  const session = sessions.open(addresses, identities, { scratch: run.dryRun });
+  try {
+    const facts = session.archive.readSession();
+    if (facts === null) refuseUnfit(infos, addresses, isOneWay);
+    const known = (side: Side): KnownRoot | null => facts?.[side] ?? null;
+    const halt = run.force ? null : guardRoots({ alpha: known('alpha'), beta: known('beta') }, { alpha: alpha.root, beta: beta.root });
+    if (halt !== null) return { infos, store: null, halt, close: () => session.close() };
+    const kind = alpha.root.kind === 'file' || beta.root.kind === 'file' ? 'file' : 'directory';
+    const bound = await Promise.all([sides.alpha.bind(session.id, kind), sides.beta.bind(session.id, kind)]);
+    const roots = {
+      alpha: { address: addresses.alpha, identity: bound[0], kind },
+      beta: { address: addresses.beta, identity: bound[1], kind },
+    } as const;
+    return { infos, store: new SessionStore(session.archive, session.id, roots), halt: null, close: () => session.close() };
+  } catch (error) {
+    session.close();
+    throw error;
+  }
+}
+
+/** Refuses a pair whose roots are one directory, or one inside the other, by whatever names and links. */
+function refuseOverlap(infos: Readonly<Record<Side, EndpointInfo>>, addresses: Readonly<Record<Side, string>>): void {
+  const { alpha, beta } = { alpha: infos.alpha.root, beta: infos.beta.root };
+  if (alpha.hostId === beta.hostId) {
+    throw new TidemarkError('usage', 'same-root', `both endpoints are the same ${alpha.kind}: ${addresses.alpha} and ${addresses.beta}`, {
+      remedy: 'Name two different directories.',
+    });
+  }
+  for (const [inner, outer, innerSide] of [[alpha, beta, 'alpha'], [beta, alpha, 'beta']] as const) {
+    if (!inner.ancestorIds.includes(outer.hostId)) continue;
+    throw new TidemarkError('usage', 'nested-roots', `${addresses[innerSide]} lies inside the other endpoint`, {
+      remedy: 'Syncing a directory with a part of itself would never end; name two separate directories.',
+    });
+  }
+}
+
+/** A pair that was never synced: what is there must fit together. */
+function refuseUnfit(
+  infos: Readonly<Record<Side, EndpointInfo>>,
+  addresses: Readonly<Record<Side, string>>,
+  isOneWay: boolean,
+): void {
+  const roots: Readonly<Record<Side, RootState>> = { alpha: infos.alpha.root, beta: infos.beta.root };
+  for (const side of ['alpha', 'beta'] as const) {
+    const root = roots[side];
+    if (root.kind === 'other') {
+      throw new TidemarkError('unavailable', 'root-kind', `${addresses[side]} is neither a directory nor a regular file`);
+    }
+    if (root.kind === 'missing' && !root.parentExists) {
+      throw new TidemarkError('unavailable', 'parent-missing', `${addresses[side]} does not exist, nor does the directory it would be made in`, {
+        remedy: 'Check the spelling, or create the parent directory first.',
+      });
+    }
+  }
+  const { alpha, beta } = roots;
+  if (alpha.kind === 'missing' && (beta.kind === 'missing' || isOneWay)) {
+    throw new TidemarkError('unavailable', 'root-missing', `${addresses.alpha} does not exist`, {
+      remedy: 'Check the spelling: there is nothing to sync from.',
+    });
+  }
+  if (alpha.kind !== beta.kind && alpha.kind !== 'missing' && beta.kind !== 'missing') {
+    throw new TidemarkError('unavailable', 'root-kinds-differ', `${addresses.alpha} is a ${alpha.kind}, ${addresses.beta} is a ${beta.kind}`, {
+      remedy: 'A file syncs with a file, a directory with a directory; add the name to the directory to mean a file in it.',
+    });
+  }
+}

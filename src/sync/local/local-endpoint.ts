@@ -1,0 +1,245 @@
+/**
+ * A side on the real file system of this host. Heavy work happens in threads (see ../worker.ts); this class holds the
+ * root, the index and the order of things.
+ */
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ByteReader } from '../../platform/core/bytes.ts';
+import type { BytePath } from '../../platform/core/byte-path.ts';
+import { TidemarkError } from '../../platform/core/errors.ts';
+import { BoundedQueue } from '../../platform/queue.ts';
+import { readOutcome } from '../core/codec.ts';
+import { BATCH_ENTRIES } from '../core/limits.ts';
+import type { Outcome } from '../core/operation.ts';
+import type {
+  ApplyOptions,
+  Change,
+  Changes,
+  Checkpoint,
+  CheckpointOptions,
+  DigestAnswer,
+  DigestRequest,
+  Endpoint,
+  EndpointInfo,
+  OpenRequest,
+  ReuseCandidate,
+  SignatureAnswer,
+  SignatureRequest,
+  SupplyOrder,
+} from '../endpoint.ts';
+import type { DigestName } from '../options.ts';
+import { LocalRoot } from '../root.ts';
+import type { ScanResult } from '../scan.ts';
+import { Index } from '../store/index.ts';
+import type { ThreadRoot } from '../worker.ts';
+import { readInLanes } from './content-lanes.ts';
+import { ThreadPool } from './thread-pool.ts';
+
+/** Files of one size worth comparing by SHA-256 before sending is cheaper. */
+const CANDIDATES_PER_SIZE = 4;
+/** Chunks handed to the applying thread ahead of its work. */
+const CHUNKS_AHEAD = 3;
+/** Files hashed in one call of a thread. */
+const DIGESTS_PER_CALL = 64;
+
+export interface LocalEndpointOptions {
+  /** Absolute path of the root as bytes. */
+  readonly path: Buffer;
+  /** Folder for indexes of this host's roots; made on first need. */
+  readonly stateFolder: string;
+  readonly version: string;
+}
+
+export class LocalEndpoint implements Endpoint {
+  readonly #options: LocalEndpointOptions;
+  readonly #pool = new ThreadPool();
+  #root: LocalRoot | null = null;
+  #isDryRun = false;
+  #bound: Bound | null = null;
+  #digest: DigestName = 'xxh64';
+
+  constructor(options: LocalEndpointOptions) {
+    this.#options = options;
+  }
+
+  async open(request: OpenRequest): Promise<EndpointInfo> {
+    this.#isDryRun = request.dryRun;
+    this.#root = LocalRoot.open(this.#options.path, { writable: request.writable && !request.dryRun });
+    return { ...this.#root.describe(), backend: 'scan', whyNotBetter: WHY_SCAN, version: this.#options.version };
+  }
+
+  async bind(session: string, kind: 'directory' | 'file'): Promise<string> {
+    const root = this.#opened();
+    const identity = root.prepare(kind);
+    const index = this.#isDryRun ? scratchIndex(this.#indexFolder(identity)) : this.#indexFolder(identity);
+    mkdirSync(index, { recursive: true, mode: 0o700 });
+    const durable = !this.#isDryRun;
+    this.#bound = {
+      session,
+      index: Index.open(index, { durable }),
+      thread: { root: root.fd, only: root.only, indexFolder: index, durable },
+      scratch: this.#isDryRun ? index : null,
+    };
+    return identity;
+  }
+
+  async checkpoint(options: CheckpointOptions): Promise<Checkpoint> {
+    const { index, thread } = this.#ready();
+    this.#digest = options.digest;
+    const { scanned, hashed, entries, entriesBefore } = await this.#pool
+      .writer()
+      .call<ScanResult>('scan', { ...thread, options });
+    return { cursor: index.cursor(), scanned, hashed, entries, entriesBefore };
+  }
+
+  async changes(since: string | null): Promise<Changes> {
+    const { index, session } = this.#ready();
+    const { fresh, changes } = index.changesSince(index.sequenceOf(since), session);
+    return { fresh, batches: inBatches(changes) };
+  }
+
+  async lookup(paths: readonly BytePath[]): Promise<readonly Change[]> {
+    const { index } = this.#ready();
+    return paths.map((path) => index.lookup(path));
+  }
+
+  subtree(path: BytePath): AsyncIterable<readonly Change[]> {
+    return inBatches(this.#ready().index.subtree(path));
+  }
+
+  async *digest(requests: readonly DigestRequest[]): AsyncGenerator<readonly DigestAnswer[]> {
+    const { thread } = this.#ready();
+    const running: Promise<readonly DigestAnswer[]>[] = [];
+    for (let start = 0; start < requests.length; start += DIGESTS_PER_CALL) {
+      const part = requests.slice(start, start + DIGESTS_PER_CALL);
+      const answers = this.#pool.read<readonly DigestAnswer[]>('digest', { ...thread, requests: part, digest: this.#digest });
+      answers.catch(() => {});
+      running.push(answers);
+      if (running.length > this.#pool.size) yield (await running.shift()) ?? [];
+    }
+    for (const answers of running) yield await answers;
+  }
+
+  async reuseCandidates(sizes: readonly number[]): Promise<readonly ReuseCandidate[]> {
+    const { index } = this.#ready();
+    return sizes.flatMap((sizeBytes) =>
+      index.filesOfSize(sizeBytes, CANDIDATES_PER_SIZE).flatMap((path) => {
+        const entry = index.get(path)?.entry;
+        return entry?.kind === 'file' ? [{ sizeBytes, path, entry }] : [];
+      }),
+    );
+  }
+
+  async *signatures(requests: readonly SignatureRequest[]): AsyncGenerator<readonly SignatureAnswer[]> {
+    for (const request of requests) {
+      const signature = await this.#pool.writer().call<Uint8Array | null>('sign', request);
+      yield [{ id: request.id, signature: signature === null ? null : Buffer.from(signature) }];
+    }
+  }
+
+  supply(orders: AsyncIterable<readonly SupplyOrder[]>): AsyncIterable<Buffer> {
+    const { thread } = this.#ready();
+    return readInLanes(orders, this.#pool.size, (group, emit) =>
+      this.#pool.read<void>('supply', { ...thread, orders: group }, emit),
+    );
+  }
+
+  async *apply(chunks: AsyncIterable<Buffer>, options: ApplyOptions): AsyncGenerator<readonly Outcome[]> {
+    const { thread, session } = this.#ready();
+    const writer = this.#pool.writer();
+    await writer.call('applyOpen', { ...thread, session, options });
+    const outcomes = new BoundedQueue<Promise<Uint8Array>>(CHUNKS_AHEAD);
+    const feeding = (async () => {
+      for await (const chunk of chunks) await outcomes.push(guarded(writer.call<Uint8Array>('applyPush', chunk)));
+      await outcomes.push(guarded(writer.call<Uint8Array>('applyFinish', null)));
+      outcomes.end();
+    })().catch((error) => outcomes.fail(error));
+    try {
+      for await (const packed of outcomes) {
+        const settled = unpackOutcomes(await packed);
+        if (settled.length > 0) yield settled;
+      }
+      await feeding;
+    } finally {
+      await writer.call('applyClose', null);
+    }
+  }
+
+  async acknowledge(cursor: string): Promise<void> {
+    const { index, session } = this.#ready();
+    index.acknowledge(session, index.sequenceOf(cursor) ?? 0);
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+    this.#bound?.index.close();
+    if (this.#bound?.scratch != null) rmSync(this.#bound.scratch, { recursive: true, force: true });
+    this.#bound = null;
+    this.#root?.close();
+    this.#root = null;
+  }
+
+  traffic(): { readonly sent: number; readonly received: number } {
+    return { sent: 0, received: 0 };
+  }
+
+  /** Each root has an index of its own, found by its identity: two sessions on one root share it. */
+  #indexFolder(identity: string): string {
+    const { only } = this.#opened();
+    const name = createHash('sha256').update(`${identity}\n${only ?? ''}`, 'latin1').digest('hex').slice(0, 32);
+    return join(this.#options.stateFolder, 'roots', name);
+  }
+
+  #opened(): LocalRoot {
+    if (this.#root === null) throw new TidemarkError('internal', 'not-open', 'the endpoint is not open');
+    return this.#root;
+  }
+
+  #ready(): Bound {
+    if (this.#bound === null) throw new TidemarkError('internal', 'not-bound', 'the endpoint is not bound to a session');
+    return this.#bound;
+  }
+}
+
+const WHY_SCAN = 'no journal is recorded yet: changes are found by scanning the tree';
+
+interface Bound {
+  readonly session: string;
+  readonly index: Index;
+  readonly thread: ThreadRoot;
+  readonly scratch: string | null;
+}
+
+/** A copy of the index that a dry run may change and that goes with it. */
+function scratchIndex(folder: string): string {
+  const scratch = mkdtempSync(join(tmpdir(), 'tidemark-dry-run-'));
+  if (existsSync(folder)) cpSync(folder, scratch, { recursive: true });
+  return scratch;
+}
+
+async function* inBatches(changes: Iterable<Change>): AsyncGenerator<readonly Change[]> {
+  let batch: Change[] = [];
+  for (const change of changes) {
+    batch.push(change);
+    if (batch.length >= BATCH_ENTRIES) {
+      yield batch;
+      batch = [];
+    }
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function unpackOutcomes(packed: Uint8Array): Outcome[] {
+  const from = new ByteReader(packed);
+  const outcomes: Outcome[] = [];
+  while (from.remaining > 0) outcomes.push(readOutcome(from));
+  return outcomes;
+}
+
+/** A promise whose rejection is seen when its turn comes. */
+function guarded<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}

@@ -1,0 +1,75 @@
+/**
+ * The threads of a local endpoint: one for the scan and for applying (both write the index and keep state), the others
+ * for reading and hashing. They start when first needed.
+ */
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { Thread } from '../../platform/threads.ts';
+
+/** More readers than this gain nothing: the other side's single writer is slower. */
+const MAX_READERS = 4;
+
+/** A pool whose calls go to the thread with the fewest calls under way. */
+export class ThreadPool {
+  readonly #size: number;
+  readonly #threads: { readonly thread: Thread; busy: number }[] = [];
+  #writer: Thread | null = null;
+
+  constructor(size = Math.max(1, Math.min(MAX_READERS, availableParallelism()))) {
+    this.#size = size;
+  }
+
+  /** Number of calls that can run at once. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The thread that owns the writing state. */
+  writer(): Thread {
+    this.#writer ??= new Thread(threadEntry());
+    return this.#writer;
+  }
+
+  /** Calls `name` in the least busy reader. */
+  async read<Result>(
+    name: string,
+    argument: unknown,
+    onPiece?: (piece: Buffer) => Promise<void> | void,
+  ): Promise<Result> {
+    const slot = this.#leastBusy();
+    slot.busy++;
+    try {
+      return await slot.thread.call<Result>(name, argument, onPiece === undefined ? {} : { onPiece });
+    } finally {
+      slot.busy--;
+    }
+  }
+
+  async close(): Promise<void> {
+    const threads = [...this.#threads.map(({ thread }) => thread), ...(this.#writer === null ? [] : [this.#writer])];
+    await Promise.all(threads.map((thread) => thread.close()));
+  }
+
+  #leastBusy(): { readonly thread: Thread; busy: number } {
+    const idle = this.#threads.find(({ busy }) => busy === 0);
+    if (idle !== undefined) return idle;
+    if (this.#threads.length < this.#size) {
+      const slot = { thread: new Thread(threadEntry()), busy: 0 };
+      this.#threads.push(slot);
+      return slot;
+    }
+    return this.#threads.reduce((least, slot) => (slot.busy < least.busy ? slot : least));
+  }
+}
+
+/**
+ * The module a thread runs. The one-file agent is its own; the bundled program has worker.js beside it; from sources
+ * (tests) the built one is taken, since Node 20 cannot run TypeScript.
+ */
+function threadEntry(): URL {
+  const agent = (globalThis as { tidemarkAgentFile?: string }).tidemarkAgentFile;
+  if (agent !== undefined) return new URL(agent);
+  const beside = new URL('./worker.js', import.meta.url);
+  if (!import.meta.url.endsWith('.ts') && existsSync(beside)) return beside;
+  return new URL('../../../dist/worker.js', import.meta.url);
+}

@@ -1,0 +1,186 @@
+/**
+ * What runs in the threads of a local endpoint: scanning, hashing, reading, signing and applying.
+ *
+ * Everything here is synchronous file system work; the main thread stays free for the wire and the engine. A thread
+ * serves one endpoint and opens its index once.
+ */
+import { randomBytes } from 'node:crypto';
+import { ByteWriter } from '../platform/core/bytes.ts';
+import type { ByteName, BytePath } from '../platform/core/byte-path.ts';
+import type { Fd, FileSystem } from '../platform/filesystem.ts';
+import { openFileSystem } from '../platform/open-filesystem.ts';
+import { isThread, serveThread } from '../platform/threads.ts';
+import { Applier } from './apply/applier.ts';
+import { writeOutcome } from './core/codec.ts';
+import type { FileEntry } from './core/entry.ts';
+import type { Outcome } from './core/operation.ts';
+import { type DigestResult, digestFiles } from './digest-files.ts';
+import type { ApplyOptions, CheckpointOptions, DigestAnswer, DigestRequest, SupplyOrder } from './endpoint.ts';
+import { initHashing } from './hash.ts';
+import type { DigestName } from './options.ts';
+import { type ScanResult, scanTree } from './scan.ts';
+import { Index, type IndexRecord } from './store/index.ts';
+import { supplyFiles } from './supply.ts';
+
+/** The tree and index a thread works on; the descriptor is shared by all threads of the process. */
+export interface ThreadRoot {
+  readonly root: Fd;
+  readonly only: ByteName | null;
+  readonly indexFolder: string;
+  readonly durable: boolean;
+}
+
+interface Context {
+  readonly fileSystem: FileSystem;
+  readonly index: Index;
+}
+
+let context: Context | null = null;
+let applier: Applier | null = null;
+
+async function open(root: ThreadRoot): Promise<Context> {
+  await initHashing();
+  context ??= {
+    fileSystem: openFileSystem().fileSystem,
+    index: Index.open(root.indexFolder, { durable: root.durable }),
+  };
+  return context;
+}
+
+const functions = {
+  async scan(argument: ThreadRoot & { options: CheckpointOptions }): Promise<ScanResult> {
+    const { fileSystem, index } = await open(argument);
+    return scanTree(fileSystem, argument.root, index, { ...argument.options, only: argument.only, now: nowNs });
+  },
+
+  async digest(
+    argument: ThreadRoot & { requests: readonly DigestRequest[]; digest: DigestName },
+  ): Promise<DigestAnswer[]> {
+    const { fileSystem, index } = await open(argument);
+    const records = argument.requests.map(({ path }) => index.get(path));
+    const tasks = argument.requests.map(({ path, strong }, at) => ({
+      path: onDisk(argument, path),
+      strong,
+      packedStat: records[at]?.packedStat ?? null,
+    }));
+    const results = digestFiles(fileSystem, argument.root, tasks, argument.digest);
+    return index.transaction(() =>
+      argument.requests.map(({ path }, at) => digestAnswer(index, path, records[at] ?? null, results[at])),
+    );
+  },
+
+  async supply(
+    argument: ThreadRoot & { orders: readonly SupplyOrder[] },
+    emit: (chunk: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    const { fileSystem, index } = await open(argument);
+    const paths = new Map(argument.orders.map(({ id, path }) => [id, path]));
+    const tasks = argument.orders.map((order) => ({
+      ...order,
+      path: onDisk(argument, order.path),
+      packedStat: index.get(order.path)?.packedStat ?? null,
+    }));
+    const read: { path: BytePath; packedStat: Uint8Array; entry: FileEntry }[] = [];
+    await supplyFiles(fileSystem, argument.root, tasks, emit, {
+      onRead: (id, packedStat, entry) => {
+        const path = paths.get(id);
+        if (path !== undefined) read.push({ path, packedStat, entry });
+      },
+    });
+    // What was hashed for the transfer need not be hashed again to see later that it did not change.
+    index.transaction(() => {
+      for (const { path, packedStat, entry } of read) index.updateDigests(path, packedStat, entry.digests);
+    });
+  },
+
+  async applyOpen(argument: ThreadRoot & { session: string; options: ApplyOptions }): Promise<void> {
+    const { fileSystem, index } = await open(argument);
+    const { root, only, session, options } = argument;
+    applier = new Applier({
+      fileSystem,
+      root,
+      only,
+      index,
+      session,
+      options,
+      clock: Date.now,
+      randomName: () => randomBytes(12).toString('hex'),
+    });
+  },
+
+  applyPush(chunk: Uint8Array): Uint8Array {
+    return packOutcomes(opened().push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)));
+  },
+
+  applyFinish(): Uint8Array {
+    const outcomes = opened().finish();
+    closeApplier();
+    return packOutcomes(outcomes);
+  },
+
+  applyClose(): void {
+    if (applier !== null) closeApplier();
+  },
+
+  sign(request: { id: number; path: BytePath; after: FileEntry }): Uint8Array | null {
+    return opened().makeBasis(request.id, request.path, request.after)?.signature ?? null;
+  },
+
+  close(): void {
+    if (applier !== null) closeApplier();
+    context?.index.close();
+    context = null;
+  },
+};
+
+/** Remembers what was hashed, and answers with the entry completed by it. */
+function digestAnswer(
+  index: Index,
+  path: BytePath,
+  record: IndexRecord | null,
+  result: DigestResult | undefined,
+): DigestAnswer {
+  if (record?.entry.kind !== 'file' || result === undefined) {
+    return { path, entry: null, problem: { code: 'changed', message: 'is no longer a file' } };
+  }
+  if (result.problem !== null) return { path, entry: null, problem: result.problem };
+  index.updateDigests(path, result.packedStat, result.digests);
+  const digests = {
+    fast: result.digests.fast ?? record.entry.digests.fast,
+    strong: result.digests.strong ?? record.entry.digests.strong,
+  };
+  return { path, entry: { ...record.entry, digests }, problem: null };
+}
+
+function opened(): Applier {
+  if (applier === null) throw new Error('nothing is being applied');
+  return applier;
+}
+
+function closeApplier(): void {
+  applier?.close();
+  applier = null;
+}
+
+function packOutcomes(outcomes: readonly Outcome[]): Uint8Array {
+  const out = new ByteWriter();
+  for (const outcome of outcomes) writeOutcome(out, outcome);
+  return out.take();
+}
+
+/** A file root has one path, '', which is the file's name in the directory that was opened. */
+function onDisk(root: ThreadRoot, path: BytePath): BytePath {
+  return root.only === null ? path : (root.only as string as BytePath);
+}
+
+function nowNs(): bigint {
+  return BigInt(Date.now()) * 1_000_000n;
+}
+
+/** Serves the calls of the thread that loaded this module; nothing in the main thread. */
+export function serveIfThread(): boolean {
+  if (isThread()) serveThread(functions);
+  return isThread();
+}
+
+serveIfThread();
