@@ -90,7 +90,7 @@ export function entryToCreate(entry: TrackedEntry, options: MetadataOptions): Tr
  * What both sides agree on, given what each really holds after the run (or null): the archive's next entry.
  *
  * Contents differ, or are not known to be the same: nothing new is agreed, the archive keeps `ancestor`. An attribute on which they still differ keeps
- * the ancestor's value, so that the change is seen again; without an ancestor nothing is agreed (null). Times that
+ * the ancestor's value, so that the change is seen again, as does one that a side does not know; without an ancestor nothing is agreed (null). Times that
  * differ although neither is the ancestor's come from a file system with coarser times: the later one is taken, which
  * settles at the coarser at the next look.
  */
@@ -114,7 +114,7 @@ export function agreedEntry(
     if (value !== undefined) agreed[name] = value;
   }
   const mtimeNs = alpha.kind === 'file' && beta.kind === 'file' ? agreedMtime(alpha, beta, base, options) : null;
-  return rebuild(withDigestsOf(alpha, beta), agreed, mtimeNs, true);
+  return rebuild(withoutOptional(withDigestsOf(alpha, beta)), agreed, mtimeNs, true);
 }
 
 const CLASH = Symbol('clash');
@@ -193,9 +193,16 @@ function withDigestsOf(entry: TrackedEntry, twin: TrackedEntry): TrackedEntry {
 }
 
 function agreedValue(alpha: Value, beta: Value, ancestor: Value): Value | typeof CLASH {
-  if (alpha === undefined || beta === undefined) return undefined;
+  if (alpha === undefined || beta === undefined) return ancestor;
   if (alpha === beta) return alpha;
   return ancestor === undefined ? CLASH : ancestor;
+}
+
+function withoutOptional(entry: TrackedEntry): TrackedEntry {
+  const { owner: _owner, ...rest } = entry;
+  if (rest.kind === 'symlink') return rest;
+  const { xattrs: _xattrs, ...bare } = rest;
+  return bare;
 }
 
 function agreedMtime(
