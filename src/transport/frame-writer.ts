@@ -1,0 +1,109 @@
+/** Writes what the outbox holds, one write at a time: small frames gathered into one, large payloads as they are. */
+import type { ByteChannel } from './byte-channel.ts';
+import type { Clock } from './clock.ts';
+import { COALESCE_BYTES, COPY_BELOW_BYTES } from './core/limits.ts';
+import type { Outbox } from './core/outbox.ts';
+import type { LinkMeter } from './link-meter.ts';
+
+/** A write that took this long shows that the link drains: a sign of life, even where the peer has nothing to say. */
+const DRAINED_AFTER_MS = 1000;
+
+export interface FrameWriterEvents {
+  /** The link took bytes after a long wait. */
+  onDrained(): void;
+  onError(error: unknown): void;
+}
+
+export class FrameWriter {
+  readonly #channel: ByteChannel;
+  readonly #outbox: Outbox;
+  readonly #meter: LinkMeter;
+  readonly #clock: Clock;
+  readonly #events: FrameWriterEvents;
+  #sentBytes = 0;
+  #bytesInWrite = 0;
+  #isStopping = false;
+  #wakeUp: (() => void) | null = null;
+
+  constructor(channel: ByteChannel, outbox: Outbox, meter: LinkMeter, clock: Clock, events: FrameWriterEvents) {
+    this.#channel = channel;
+    this.#outbox = outbox;
+    this.#meter = meter;
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  /** Bytes the channel has taken. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /** Bytes accepted but not yet taken by the channel. */
+  get backlogBytes(): number {
+    return this.#outbox.messageBytes + this.#bytesInWrite;
+  }
+
+  /** Something was put into the outbox. */
+  wake(): void {
+    this.#wakeUp?.();
+  }
+
+  /** From now on {@link run} ends when the outbox is empty. */
+  stop(): void {
+    this.#isStopping = true;
+    this.wake();
+  }
+
+  /** Writes until stopped or until a write fails. Never rejects. */
+  async run(): Promise<void> {
+    try {
+      for (;;) {
+        const batch = this.#gather();
+        if (batch.length > 0) {
+          for (const bytes of batch) await this.#write(bytes);
+        } else if (this.#isStopping) {
+          return;
+        } else {
+          await new Promise<void>((resolve) => {
+            this.#wakeUp = resolve;
+          });
+          this.#wakeUp = null;
+        }
+      }
+    } catch (error) {
+      this.#events.onError(error);
+    }
+  }
+
+  /** The next writes: ends with a large payload or when enough small frames are together. */
+  #gather(): Uint8Array[] {
+    const small: Uint8Array[] = [];
+    let smallBytes = 0;
+    while (smallBytes < COALESCE_BYTES) {
+      const next = this.#outbox.take();
+      if (next === null) break;
+      small.push(next.head);
+      smallBytes += next.head.length;
+      if (next.body === null) continue;
+      if (next.body.length >= COPY_BELOW_BYTES) return [joined(small, smallBytes), next.body];
+      small.push(next.body);
+      smallBytes += next.body.length;
+    }
+    return small.length === 0 ? [] : [joined(small, smallBytes)];
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    const startedMs = this.#clock.now();
+    this.#bytesInWrite = bytes.length;
+    await this.#channel.write(bytes);
+    this.#bytesInWrite = 0;
+    this.#sentBytes += bytes.length;
+    const elapsedMs = this.#clock.now() - startedMs;
+    this.#meter.record(bytes.length, elapsedMs);
+    if (elapsedMs >= DRAINED_AFTER_MS) this.#events.onDrained();
+  }
+}
+
+function joined(pieces: readonly Uint8Array[], totalBytes: number): Uint8Array {
+  return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces, totalBytes);
+}
