@@ -9,6 +9,10 @@ const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 const require = createRequire(import.meta.url);
 
+/** The one-file agent is its own worker module and finds its bindings beside itself. */
+const AGENT_PRELUDE =
+  "globalThis.tidemarkAgent={file:import.meta.url,folder:__createRequire('/')('node:path').dirname(__createRequire('/')('node:url').fileURLToPath(import.meta.url))};";
+
 mkdirSync(dist, { recursive: true });
 buildAddon();
 copyStoreAddon();
@@ -86,31 +90,32 @@ async function buildBundles() {
     splitting: true,
     chunkNames: 'chunk-[hash]',
     packages: 'external',
-    alias: {},
   });
   await build({
     ...shared,
+    banner: { js: `${shared.banner.js}${AGENT_PRELUDE}` },
     entryPoints: { agent: entry('transport/agent-main.ts') },
     outdir: dist,
+    minify: true,
     plugins: [storeBindingBesideBundle()],
   });
 }
 
 /** lmdb finds its binding by walking node_modules; in the one-file agent it lies beside the bundle instead. */
 function storeBindingBesideBundle() {
+  const contents = {
+    'node-gyp-build-optional-packages':
+      "module.exports = () => require(globalThis.tidemarkAgent.folder + '/lmdb.node');",
+    // msgpackr does without its accelerator, which would be one more binding to carry along.
+    'msgpackr-extract': "throw new Error('not bundled');",
+  };
   return {
     name: 'store-binding-beside-bundle',
     setup(build) {
-      build.onResolve({ filter: /^node-gyp-build-optional-packages$/ }, (args) => ({
-        path: args.path,
-        namespace: 'beside-bundle',
-      }));
-      build.onLoad({ filter: /.*/, namespace: 'beside-bundle' }, () => ({
-        contents:
-          "module.exports = () => require(require('node:path').join(__dirname_of_bundle, 'lmdb.node'));".replace(
-            '__dirname_of_bundle',
-            'globalThis.tidemarkBundleFolder',
-          ),
+      const filter = /^(node-gyp-build-optional-packages|msgpackr-extract)$/;
+      build.onResolve({ filter }, ({ path }) => ({ path, namespace: 'beside-bundle' }));
+      build.onLoad({ filter: /.*/, namespace: 'beside-bundle' }, ({ path }) => ({
+        contents: contents[path],
         loader: 'js',
       }));
     },

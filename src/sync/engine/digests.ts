@@ -8,6 +8,13 @@ import type { Entry, Side } from '../core/entry.ts';
 import type { DigestNeed, Row } from '../core/plan.ts';
 import type { DigestAnswer, DigestRequest, Endpoint } from '../endpoint.ts';
 
+/** Files hashed on each side so far, and bytes of both together. */
+export interface HashCounts {
+  alpha: number;
+  beta: number;
+  bytes: number;
+}
+
 /** Batches being hashed at once. */
 const BATCHES_AHEAD = 4;
 
@@ -16,10 +23,11 @@ export async function* confirmedRows(
   batches: AsyncIterable<readonly Row[]>,
   sides: Readonly<Record<Side, Endpoint>>,
   needs: (row: Row) => readonly DigestNeed[],
+  hashed: HashCounts,
 ): AsyncGenerator<readonly Row[]> {
   const ahead: Promise<readonly Row[]>[] = [];
   for await (const batch of batches) {
-    const confirmed = confirm(batch, sides, needs);
+    const confirmed = confirm(batch, sides, needs, hashed);
     // The rejection is seen when the batch's turn comes; until then it must not count as unhandled.
     confirmed.catch(() => {});
     ahead.push(confirmed);
@@ -36,6 +44,7 @@ export async function confirm(
   rows: readonly Row[],
   sides: Readonly<Record<Side, Endpoint>>,
   needs: (row: Row) => readonly DigestNeed[],
+  hashed: HashCounts,
 ): Promise<readonly Row[]> {
   let confirmed = rows;
   for (let pass = 0; pass < MAX_PASSES; pass++) {
@@ -45,6 +54,9 @@ export async function confirm(
       digestAll(sides.alpha, requestsOf('alpha', wanted)),
       digestAll(sides.beta, requestsOf('beta', wanted)),
     ]);
+    hashed.alpha += alpha.size;
+    hashed.beta += beta.size;
+    for (const { entry } of [...alpha.values(), ...beta.values()]) hashed.bytes += entry?.sizeBytes ?? 0;
     confirmed = confirmed.map((row) => {
       const inAlpha = alpha.get(row.path);
       const inBeta = beta.get(row.path);

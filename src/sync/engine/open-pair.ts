@@ -42,7 +42,9 @@ export async function openPair(input: PairInput): Promise<Pair> {
     const facts = session.archive.readSession();
     if (facts === null) refuseUnfit(infos, addresses, isOneWay);
     const known = (side: Side): KnownRoot | null => facts?.[side] ?? null;
-    const halt = run.force ? null : guardRoots({ alpha: known('alpha'), beta: known('beta') }, { alpha: alpha.root, beta: beta.root });
+    const halt = run.force
+      ? null
+      : guardRoots({ alpha: known('alpha'), beta: known('beta') }, { alpha: alpha.root, beta: beta.root });
     if (halt !== null) return { infos, store: null, halt, close: () => session.close() };
     const kind = alpha.root.kind === 'file' || beta.root.kind === 'file' ? 'file' : 'directory';
     const bound = await Promise.all([sides.alpha.bind(session.id, kind), sides.beta.bind(session.id, kind)]);
@@ -50,7 +52,12 @@ export async function openPair(input: PairInput): Promise<Pair> {
       alpha: { address: addresses.alpha, identity: bound[0], kind },
       beta: { address: addresses.beta, identity: bound[1], kind },
     } as const;
-    return { infos, store: new SessionStore(session.archive, session.id, roots), halt: null, close: () => session.close() };
+    return {
+      infos,
+      store: new SessionStore(session.archive, session.id, roots),
+      halt: null,
+      close: () => session.close(),
+    };
   } catch (error) {
     session.close();
     throw error;
@@ -61,11 +68,19 @@ export async function openPair(input: PairInput): Promise<Pair> {
 function refuseOverlap(infos: Readonly<Record<Side, EndpointInfo>>, addresses: Readonly<Record<Side, string>>): void {
   const { alpha, beta } = { alpha: infos.alpha.root, beta: infos.beta.root };
   if (alpha.hostId === beta.hostId) {
-    throw new TidemarkError('usage', 'same-root', `both endpoints are the same ${alpha.kind}: ${addresses.alpha} and ${addresses.beta}`, {
-      remedy: 'Name two different directories.',
-    });
+    throw new TidemarkError(
+      'usage',
+      'same-root',
+      `both endpoints are the same ${alpha.kind}: ${addresses.alpha} and ${addresses.beta}`,
+      {
+        remedy: 'Name two different directories.',
+      },
+    );
   }
-  for (const [inner, outer, innerSide] of [[alpha, beta, 'alpha'], [beta, alpha, 'beta']] as const) {
+  for (const [inner, outer, innerSide] of [
+    [alpha, beta, 'alpha'],
+    [beta, alpha, 'beta'],
+  ] as const) {
     if (!inner.ancestorIds.includes(outer.hostId)) continue;
     throw new TidemarkError('usage', 'nested-roots', `${addresses[innerSide]} lies inside the other endpoint`, {
       remedy: 'Syncing a directory with a part of itself would never end; name two separate directories.',
@@ -83,12 +98,21 @@ function refuseUnfit(
   for (const side of ['alpha', 'beta'] as const) {
     const root = roots[side];
     if (root.kind === 'other') {
-      throw new TidemarkError('unavailable', 'root-kind', `${addresses[side]} is neither a directory nor a regular file`);
+      throw new TidemarkError(
+        'unavailable',
+        'root-kind',
+        `${addresses[side]} is neither a directory nor a regular file`,
+      );
     }
     if (root.kind === 'missing' && !root.parentExists) {
-      throw new TidemarkError('unavailable', 'parent-missing', `${addresses[side]} does not exist, nor does the directory it would be made in`, {
-        remedy: 'Check the spelling, or create the parent directory first.',
-      });
+      throw new TidemarkError(
+        'unavailable',
+        'parent-missing',
+        `${addresses[side]} does not exist, nor does the directory it would be made in`,
+        {
+          remedy: 'Check the spelling, or create the parent directory first.',
+        },
+      );
     }
   }
   const { alpha, beta } = roots;
@@ -98,8 +122,14 @@ function refuseUnfit(
     });
   }
   if (alpha.kind !== beta.kind && alpha.kind !== 'missing' && beta.kind !== 'missing') {
-    throw new TidemarkError('unavailable', 'root-kinds-differ', `${addresses.alpha} is a ${alpha.kind}, ${addresses.beta} is a ${beta.kind}`, {
-      remedy: 'A file syncs with a file, a directory with a directory; add the name to the directory to mean a file in it.',
-    });
+    throw new TidemarkError(
+      'unavailable',
+      'root-kinds-differ',
+      `${addresses.alpha} is a ${alpha.kind}, ${addresses.beta} is a ${beta.kind}`,
+      {
+        remedy:
+          'A file syncs with a file, a directory with a directory; add the name to the directory to mean a file in it.',
+      },
+    );
   }
 }

@@ -17,6 +17,9 @@ export interface Ancestors {
   subtree(path: BytePath): Iterable<{ readonly path: BytePath; readonly entry: TrackedEntry }>;
 }
 
+/** A first sync knows no ancestors. */
+export const NO_ANCESTORS: Ancestors = { get: () => null, subtree: () => [] };
+
 const ROWS_PER_BATCH = 512;
 
 /** Rows of whole trees, in path order: both listings and the archive merged. */

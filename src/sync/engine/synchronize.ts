@@ -16,12 +16,12 @@ import { guardDeletions } from '../core/safety.ts';
 import type { Change, Checkpoint, CheckpointOptions, Endpoint, EndpointInfo } from '../endpoint.ts';
 import type { RunOptions, SessionOptions } from '../options.ts';
 import type { Halt, Phase, RunEvent } from '../report.ts';
-import { confirm, confirmedRows } from './digests.ts';
+import { confirm, confirmedRows, type HashCounts } from './digests.ts';
 import { execute } from './execute.ts';
 import { actionOf, Ledger } from './ledger.ts';
-import { type Cursors, NO_CURSORS, type SessionStore } from './session-store.ts';
 import { Plan, STAGES } from './plan.ts';
-import { type Ancestors, changedRows, listedRows } from './rows.ts';
+import { changedRows, listedRows, NO_ANCESTORS } from './rows.ts';
+import { type Cursors, NO_CURSORS, type SessionStore } from './session-store.ts';
 
 /** A path that keeps changing is left for the next run after this many rounds. */
 const MAX_ROUNDS = 3;
@@ -44,27 +44,31 @@ export interface SyncResult {
   readonly checkpoints: Readonly<Record<Side, Checkpoint>>;
   /** Over all rounds. */
   readonly scanned: Readonly<Record<Side, number>>;
+  readonly hashed: Readonly<Record<Side, number>>;
 }
+
+type RoundInput = SyncInput & { readonly hashed: HashCounts };
 
 /** Runs rounds until nothing changed under the run, or too often. */
 export async function synchronize(input: SyncInput): Promise<SyncResult> {
   const ledger = new Ledger(input.store.archive, input.report);
   const scanned = { alpha: 0, beta: 0 };
+  const hashed: HashCounts = { alpha: 0, beta: 0, bytes: 0 };
   for (let round = 1; ; round++) {
     ledger.startRound();
-    const { halt, checkpoints } = await runRound(input, ledger, round);
+    const { halt, checkpoints } = await runRound({ ...input, hashed }, ledger, round);
     scanned.alpha += checkpoints.alpha.scanned;
     scanned.beta += checkpoints.beta.scanned;
     const isLast = halt !== null || input.run.dryRun || !ledger.mayRetry || round === MAX_ROUNDS;
     if (isLast || input.signal.aborted) {
       ledger.reportOpen();
-      return { ledger, halt, checkpoints, scanned };
+      return { ledger, halt, checkpoints, scanned, hashed };
     }
   }
 }
 
 async function runRound(
-  input: SyncInput,
+  input: RoundInput,
   ledger: Ledger,
   round: number,
 ): Promise<{ halt: Halt | null; checkpoints: Readonly<Record<Side, Checkpoint>> }> {
@@ -101,7 +105,7 @@ async function runRound(
 }
 
 /** Reads what changed, confirms it, reconciles it into `plan`. */
-async function makePlan(input: SyncInput, known: Cursors, plan: Plan): Promise<void> {
+async function makePlan(input: RoundInput, known: Cursors, plan: Plan): Promise<void> {
   const { sides, store, options } = input;
   const changes = await onBoth((side) => sides[side].changes(known[side]));
   const ancestors = known === NO_CURSORS ? NO_ANCESTORS : store.archive;
@@ -120,19 +124,19 @@ async function makePlan(input: SyncInput, known: Cursors, plan: Plan): Promise<v
       changes[side].fresh ? changes[side] : { fresh: true, batches: wholeTree(sides[side]) },
     );
     const rows = listedRows(listings.alpha.batches, listings.beta.batches, ancestors);
-    await reconcileInto(plan, confirmedRows(rows, sides, needs), reconcileOptions);
+    await reconcileInto(plan, confirmedRows(rows, sides, needs, input.hashed), reconcileOptions);
     return;
   }
   const pending = known === NO_CURSORS ? [] : store.pendingPaths();
   const rows = await changedRows(sides, changes, pending, ancestors);
   const paired = await pairedRows(rows, input, reconcileOptions, plan);
-  await reconcileInto(plan, confirmedRows(batchesOf(paired), sides, needs), reconcileOptions);
+  await reconcileInto(plan, confirmedRows(batchesOf(paired), sides, needs, input.hashed), reconcileOptions);
 }
 
 /** Pairs renames, which all rows in memory make possible, and adds them to the plan. */
 async function pairedRows(
   rows: readonly Row[],
-  { sides }: SyncInput,
+  { sides, hashed }: RoundInput,
   options: ReconcileOptions,
   plan: Plan,
 ): Promise<readonly Row[]> {
@@ -140,7 +144,7 @@ async function pairedRows(
   for (const need of renameDigestsNeeded(rows, options)) {
     wanted.set(need.path, [...(wanted.get(need.path) ?? []), need]);
   }
-  const confirmed = await confirm(rows, sides, (row) => wanted.get(row.path) ?? []);
+  const confirmed = await confirm(rows, sides, (row) => wanted.get(row.path) ?? [], hashed);
   const { renames, rows: remaining } = pairRenames(confirmed, options);
   plan.add(renames);
   return remaining;
@@ -158,7 +162,8 @@ async function reconcileInto(
 
 /** What could not be decided or not be looked at is known before anything is carried out. */
 function settlePlanned(plan: Plan, ledger: Ledger): void {
-  for (const { path, alphaText, betaText } of plan.conflicts) ledger.conflict({ path, alpha: alphaText, beta: betaText });
+  for (const { path, alphaText, betaText } of plan.conflicts)
+    ledger.conflict({ path, alpha: alphaText, beta: betaText });
   for (const { path, side, code, message } of plan.problems) ledger.problem(path, side, code, message);
 }
 
@@ -189,9 +194,6 @@ async function onBoth<T>(work: (side: Side) => Promise<T>): Promise<Readonly<Rec
   const [alpha, beta] = await Promise.all([work('alpha'), work('beta')]);
   return { alpha, beta };
 }
-
-/** A first sync knows no ancestors. */
-const NO_ANCESTORS: Ancestors = { get: () => null, subtree: () => [] };
 
 /** A listing of everything the index holds, as an endpoint that lost count would give it. */
 async function* wholeTree(endpoint: Endpoint): AsyncGenerator<readonly Change[]> {

@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ByteReader } from '../../platform/core/bytes.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
+import { ByteReader } from '../../platform/core/bytes.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
 import { BoundedQueue } from '../../platform/queue.ts';
 import { readOutcome } from '../core/codec.ts';
@@ -114,7 +114,11 @@ export class LocalEndpoint implements Endpoint {
     const running: Promise<readonly DigestAnswer[]>[] = [];
     for (let start = 0; start < requests.length; start += DIGESTS_PER_CALL) {
       const part = requests.slice(start, start + DIGESTS_PER_CALL);
-      const answers = this.#pool.read<readonly DigestAnswer[]>('digest', { ...thread, requests: part, digest: this.#digest });
+      const answers = this.#pool.read<readonly DigestAnswer[]>('digest', {
+        ...thread,
+        requests: part,
+        digest: this.#digest,
+      });
       answers.catch(() => {});
       running.push(answers);
       if (running.length > this.#pool.size) yield (await running.shift()) ?? [];
@@ -188,7 +192,10 @@ export class LocalEndpoint implements Endpoint {
   /** Each root has an index of its own, found by its identity: two sessions on one root share it. */
   #indexFolder(identity: string): string {
     const { only } = this.#opened();
-    const name = createHash('sha256').update(`${identity}\n${only ?? ''}`, 'latin1').digest('hex').slice(0, 32);
+    const name = createHash('sha256')
+      .update(`${identity}\n${only ?? ''}`, 'latin1')
+      .digest('hex')
+      .slice(0, 32);
     return join(this.#options.stateFolder, 'roots', name);
   }
 
@@ -198,7 +205,8 @@ export class LocalEndpoint implements Endpoint {
   }
 
   #ready(): Bound {
-    if (this.#bound === null) throw new TidemarkError('internal', 'not-bound', 'the endpoint is not bound to a session');
+    if (this.#bound === null)
+      throw new TidemarkError('internal', 'not-bound', 'the endpoint is not bound to a session');
     return this.#bound;
   }
 }

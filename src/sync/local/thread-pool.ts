@@ -67,8 +67,8 @@ export class ThreadPool {
  * (tests) the built one is taken, since Node 20 cannot run TypeScript.
  */
 function threadEntry(): URL {
-  const agent = (globalThis as { tidemarkAgentFile?: string }).tidemarkAgentFile;
-  if (agent !== undefined) return new URL(agent);
+  const agent = (globalThis as { tidemarkAgent?: { readonly file: string } }).tidemarkAgent;
+  if (agent !== undefined) return new URL(agent.file);
   const beside = new URL('./worker.js', import.meta.url);
   if (!import.meta.url.endsWith('.ts') && existsSync(beside)) return beside;
   return new URL('../../../dist/worker.js', import.meta.url);
