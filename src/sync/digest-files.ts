@@ -1,10 +1,10 @@
 /** Hashes files of a tree with the proof of held-file.ts: what is answered is what the file held at one moment. */
+
 import type { BytePath } from '../platform/core/byte-path.ts';
 import type { Problem } from '../platform/core/errors.ts';
+import { packStat, sizeOf } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem, Stat } from '../platform/filesystem.ts';
-import { packStat } from './apply/packed-stat.ts';
 import type { Digests } from './core/entry.ts';
-import { sizeOf } from './core/index-record.ts';
 import { SMALL_FILE_BYTES } from './core/limits.ts';
 import { ContentHasher, hashBytes, type Wanted } from './hash.ts';
 import {

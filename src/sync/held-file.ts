@@ -11,12 +11,12 @@
  * A writer that opens a leased file waits for us. So the lease is asked after before every slice and, while the thread
  * waits for somebody else, every {@link LEASE_CHECK_MS}; once broken it is released at once.
  */
+
 import { readSync } from 'node:fs';
 import type { BytePath } from '../platform/core/byte-path.ts';
 import { errnoOf, type Problem, problemFrom } from '../platform/core/errors.ts';
+import { packStat, sameStat } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem, LeaseState, SmallFile, Stat } from '../platform/filesystem.ts';
-import { packStat } from './apply/packed-stat.ts';
-import { sameStat } from './core/index-record.ts';
 import { DATA_RECORD_BYTES } from './core/limits.ts';
 
 /** A stamp this young may belong to a write that is still under way. Covers the two-second stamps of FAT. */

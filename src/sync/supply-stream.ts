@@ -1,6 +1,6 @@
 /** Streams one file as content records: holes as holes, a delta where the receiver gave a signature, else its bytes. */
+import { packStat } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
-import { packStat } from './apply/packed-stat.ts';
 import type { ChunkWriter } from './chunk-writer.ts';
 import type { ContentRecord } from './core/content.ts';
 import type { DeltaEncoder, DeltaStep } from './core/delta.ts';

@@ -5,8 +5,8 @@
  * read with the proof of held-file.ts and carries the SHA-256 of the whole; one that is no longer what the plan saw, or
  * that is being written, becomes a `failed` record and nothing of it is put in place on the other side.
  */
+import { packStat } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
-import { packStat } from './apply/packed-stat.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { SMALL_FILE_BYTES } from './core/limits.ts';
 import { hashBytes } from './hash.ts';
