@@ -1,9 +1,8 @@
 /** Errors at the edge: words, remedy and exit code. */
 
-import { fromText } from '../platform/core/byte-path.ts';
+import { displayText } from '../platform/core/display.ts';
 import { type Fault, TidemarkError } from '../platform/core/errors.ts';
 import { toJsonLine } from './output/json.ts';
-import { displayText } from './output/names.ts';
 import { exitCodeOfSignal } from './signals.ts';
 
 const EXIT_CODES: Record<Exclude<Fault, 'interrupted'>, number> = {
@@ -30,15 +29,15 @@ export interface ErrorFormat {
 export function errorLines(error: unknown, { json, detailed }: ErrorFormat): string[] {
   if (json) return [toJsonLine(errorJson(error, detailed))];
   if (!(error instanceof TidemarkError)) return unforeseenLines(error, detailed);
-  const lines = [`tidemark: ${clean(error.message)}`];
-  if (error.remedy !== undefined) lines.push(...error.remedy.split('\n').map((line) => `  ${clean(line)}`));
+  const lines = [`tidemark: ${displayText(error.message)}`];
+  if (error.remedy !== undefined) lines.push(...error.remedy.split('\n').map((line) => `  ${displayText(line)}`));
   if (error.fault === 'internal') lines.push(...bugLines(detailed));
   return detailed && error.fault !== 'usage' ? [...lines, ...stackLines(error)] : lines;
 }
 
 function unforeseenLines(error: unknown, detailed: boolean): string[] {
   const message = error instanceof Error ? error.message : String(error);
-  const lines = [`tidemark: ${clean(message)}`, ...bugLines(detailed)];
+  const lines = [`tidemark: ${displayText(message)}`, ...bugLines(detailed)];
   return detailed ? [...lines, ...stackLines(error)] : lines;
 }
 
@@ -54,7 +53,7 @@ function stackLines(error: unknown): string[] {
   let current = error;
   for (let depth = 0; depth < 8 && current instanceof Error; depth++) {
     const stack = current.stack ?? String(current);
-    lines.push(...`${depth === 0 ? '' : 'caused by: '}${stack}`.split('\n').map((line) => `  ${clean(line)}`));
+    lines.push(...`${depth === 0 ? '' : 'caused by: '}${stack}`.split('\n').map((line) => `  ${displayText(line)}`));
     current = current.cause;
   }
   return lines;
@@ -71,9 +70,4 @@ function errorJson(error: unknown, detailed: boolean): Record<string, unknown> {
     exitCode: exitCodeOf(error),
     ...(detailed && error instanceof Error ? { stack: error.stack } : {}),
   };
-}
-
-/** Messages may quote names and words of a peer. */
-function clean(text: string): string {
-  return displayText(fromText(text));
 }

@@ -1,8 +1,7 @@
 /** Questions on the controlling terminal, also where stdin and stdout are something else. */
 import { closeSync, openSync } from 'node:fs';
-import { fromText } from '../platform/core/byte-path.ts';
+import { displayText } from '../platform/core/display.ts';
 import { TidemarkError } from '../platform/core/errors.ts';
-import { displayText } from './output/names.ts';
 
 /** Longest answer taken, in characters. */
 const MAX_ANSWER_CHARACTERS = 4096;
@@ -67,7 +66,7 @@ async function ask(device: string, question: string, hold: () => () => void): Pr
   const output = new WriteStream(openSync(device, 'w'));
   const input = new ReadStream(fd);
   try {
-    output.write(`${displayText(fromText(question.trimEnd()))} `);
+    output.write(`${displayText(question.trimEnd())} `);
     input.setRawMode(true);
     return await answerFrom(input);
   } finally {
@@ -103,7 +102,7 @@ function openOrNull(device: string): number | null {
 }
 
 function noTerminal(question: string): TidemarkError {
-  const asked = displayText(fromText(question.trim().replace(/:$/, '')));
+  const asked = displayText(question.trim().replace(/:$/, ''));
   return new TidemarkError('unavailable', 'no-terminal', `asked for "${asked}", but there is no terminal to ask on`, {
     remedy: 'Use a key without a passphrase, or an ssh agent.',
   });

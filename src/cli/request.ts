@@ -1,4 +1,5 @@
 /** What the commands ask for: everything parsed, nothing opened yet. */
+import type { BytePath } from '../platform/core/byte-path.ts';
 import type { TidemarkError } from '../platform/core/errors.ts';
 import type { EndpointInfo } from '../sync/endpoint.ts';
 import type { RunOptions, SessionOptions } from '../sync/options.ts';
@@ -60,8 +61,7 @@ export interface ProbeRequest extends RequestContext {
 
 /** One path on which the sides differ. */
 export interface Difference {
-  /** A byte string. */
-  readonly path: string;
+  readonly path: BytePath;
   /** What stands on that side, a few words: `file of 12 bytes`, `nothing`. */
   readonly alpha: string;
   readonly beta: string;

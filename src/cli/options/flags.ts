@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { List, OptionSpec, OptionUser, Switch, Value } from './kinds.ts';
 import type { Given, Source } from './resolve.ts';
-import { type OptionName, optionsOf } from './table.ts';
+import { type OptionName, optionNamed, optionsOf } from './table.ts';
 
 /** Gives `command` the options of `user`. Values stay texts here; they are checked when all sources are known. */
 export function addOptions(command: Command, user: OptionUser): void {
@@ -24,6 +24,14 @@ export function sourceFromFlags(command: Command, user: OptionUser): Source {
   return source;
 }
 
+/** How the help writes an option: `--[no-]perms` where both forms are of use. */
+export function optionTerm(option: Option): string {
+  const spec = optionNamed(option.name());
+  const isBoth = spec?.kind === 'switch' && spec.shown === 'both';
+  const term = isBoth ? `--[no-]${option.name()}` : option.flags;
+  return option.short === undefined ? `    ${term}` : term;
+}
+
 function flagsOf(name: OptionName, spec: OptionSpec): Option[] {
   switch (spec.kind) {
     case 'switch':
@@ -35,12 +43,12 @@ function flagsOf(name: OptionName, spec: OptionSpec): Option[] {
   }
 }
 
-/** Both forms are always understood; the help shows what people need. An option for one run only has no counterpart. */
+/** Both forms are always understood, one is in the help. An option for one run only has no counterpart. */
 function switchFlags(name: OptionName, spec: Switch): Option[] {
   const on = new Option(flagText(name, spec), spec.description);
   if (spec.notConfigurable !== undefined) return [on];
-  const off = new Option(`--no-${name}`, spec.shown === 'both' ? `without them` : spec.description);
-  return [spec.shown === 'off' ? on.hideHelp() : on, spec.shown === 'on' ? off.hideHelp() : off];
+  const off = new Option(`--no-${name}`, spec.description);
+  return [on.hideHelp(spec.shown === 'off'), off.hideHelp(spec.shown !== 'off')];
 }
 
 function valueFlag(name: OptionName, spec: Value | List): Option {

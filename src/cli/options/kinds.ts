@@ -81,10 +81,11 @@ export function choice<const C extends string>(
 ): Value<C> {
   return {
     kind: 'value',
-    argument: choices.join('|'),
+    argument: 'choice',
     choices,
     expects: `Give one of ${choices.join(', ')}.`,
     parse: (text) => parseChoice(choices, text),
     ...of,
+    description: `${of.description} (${choices.join(', ')}; default: ${of.defaultValue})`,
   };
 }

@@ -1,7 +1,8 @@
 /**
  * From what was given where to one checked value for every option: flags before environment before configuration file.
  */
-import { displayText } from '../output/names.ts';
+import type { BytePath } from '../../platform/core/byte-path.ts';
+import { displayPath } from '../../platform/core/display.ts';
 import { usageError } from '../usage.ts';
 import type { List, OptionSpec, Switch, Value } from './kinds.ts';
 import { OPTIONS, type OptionName, type OptionValues, optionEntries } from './table.ts';
@@ -65,7 +66,7 @@ function resolveList(spec: List, given: readonly Given[]): readonly string[] {
 function checked(spec: Value | List, text: string, where: string): unknown {
   const result = spec.parse(text);
   if (result.ok) return result.value;
-  throw usageError('bad-value', `${where} "${displayText(text)}": ${result.fault}`, spec.expects);
+  throw usageError('bad-value', `${where} "${displayPath(text as BytePath)}": ${result.fault}`, spec.expects);
 }
 
 /** -q and -v exclude each other; a flag wins over the configuration file, and both at one place are a mistake. */

@@ -47,7 +47,7 @@ const IGNORES = {
   gitignore: flag({ description: 'honour nested .gitignore files', group: PATHS, users: COMPARING }),
   'ignore-vcs': flag({ description: 'ignore .git, .hg, .svn and the like', group: PATHS, users: COMPARING }),
   symlinks: choice(['posix-raw', 'portable', 'ignore'], {
-    description: 'as they are, only those that work everywhere, or none (default: posix-raw); never followed',
+    description: 'symlinks as they are, only portable ones, or none; never followed',
     defaultValue: 'posix-raw',
     group: PATHS,
     users: COMPARING,
@@ -130,7 +130,7 @@ const TRANSFER_OPTIONS = {
     users: SYNC,
   }),
   digest: choice(['xxh64', 'sha256'], {
-    description: 'what tells whether a file changed (default: xxh64)',
+    description: 'what tells whether a file changed',
     defaultValue: 'xxh64',
     group: TRANSFER,
     users: COMPARING,
@@ -145,7 +145,7 @@ const TRANSFER_OPTIONS = {
     users: COMPARING,
   }),
   compress: choice(COMPRESS_MODES, {
-    description: 'compression on the wire (default: auto)',
+    description: 'compression on the wire',
     defaultValue: 'auto',
     group: TRANSFER,
     users: COMPARING,
@@ -183,7 +183,7 @@ const CONNECTION_OPTIONS = {
     users: ALL,
   }),
   'host-key': choice(['strict', 'accept-new'], {
-    description: 'refuse unknown hosts, or remember them (default: strict); a changed key is always refused',
+    description: 'refuse unknown hosts, or remember them; a changed key is always refused',
     defaultValue: 'strict',
     group: CONNECTION,
     users: ALL,
@@ -235,13 +235,13 @@ const OUTPUT_OPTIONS = {
 /** All options by name, in the order the help shows them. */
 export const OPTIONS = {
   mode: choice(['two-way-safe', 'two-way-resolved', 'one-way-safe', 'one-way-replica'], {
-    description: 'which way changes go; alpha is the source, or the winner (default: two-way-safe)',
+    description: 'which way changes go; alpha is the source or winner',
     defaultValue: 'two-way-safe',
     group: DECISIONS,
     users: SYNC,
   }),
   conflict: choice(['report', 'copy', 'newer', 'older', 'larger', 'alpha', 'beta'], {
-    description: 'what becomes of a path both sides changed (default: report, both sides stay as they are)',
+    description: 'what becomes of a path both sides changed',
     defaultValue: 'report',
     group: DECISIONS,
     users: SYNC,

@@ -1,9 +1,8 @@
 /** NDJSON for programs: one object per line on stdout, the summary last. */
-import { isUtf8 } from 'node:buffer';
-import { toBuffer } from '../../platform/core/byte-path.ts';
+import type { BytePath } from '../../platform/core/byte-path.ts';
+import { jsonPath } from '../../platform/core/display.ts';
 import type { ProgressEvent, RunEvent, Summary } from '../../sync/report.ts';
 import type { VerifyResult } from '../request.ts';
-import { displayText } from './names.ts';
 import type { Reporter } from './reporter.ts';
 
 /** Progress lines at most this often: twice a second. */
@@ -100,9 +99,8 @@ function withPaths(from: object, keys: readonly string[]): Record<string, unknow
 }
 
 function pathJson(key: string, bytes: string): Record<string, string> {
-  const buffer = toBuffer(bytes);
-  if (isUtf8(buffer)) return { [key]: buffer.toString('utf8') };
-  return { [key]: displayText(bytes), [`${key}Bytes`]: buffer.toString('base64') };
+  const { path, pathBytes } = jsonPath(bytes as BytePath);
+  return pathBytes === undefined ? { [key]: path } : { [key]: path, [`${key}Bytes`]: pathBytes };
 }
 
 function progressJson({ current, ...event }: ProgressEvent): Record<string, unknown> {

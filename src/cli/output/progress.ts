@@ -1,6 +1,7 @@
 /** Progress on a terminal: one line, drawn again at most ten times a second. */
+
+import { displayPath } from '../../platform/core/display.ts';
 import type { ProgressEvent } from '../../sync/report.ts';
-import { displayText } from './names.ts';
 import type { Reporter } from './reporter.ts';
 import type { Terminal } from './terminal.ts';
 import { formatBytes, formatCount, formatElapsed } from './units.ts';
@@ -115,5 +116,5 @@ function currentText({ current }: ProgressEvent, columns: number): string {
   if (current === undefined) return '';
   const share = current.bytesTotal > 0 ? ` ${Math.floor((current.bytesDone / current.bytesTotal) * 100)}%` : '';
   const room = columns - 2 - share.length;
-  return room < MIN_NAME_COLUMNS ? '' : `  ${fitted(displayText(current.path), room)}${share}`;
+  return room < MIN_NAME_COLUMNS ? '' : `  ${fitted(displayPath(current.path), room)}${share}`;
 }

@@ -1,7 +1,9 @@
 /** The end of a run in words. Pure: a summary in, lines out. */
+
+import type { BytePath } from '../../platform/core/byte-path.ts';
+import { displayPath, displayText } from '../../platform/core/display.ts';
 import type { Failed, Halt, HaltReason, Summary } from '../../sync/report.ts';
 import type { VerifyResult } from '../request.ts';
-import { displayText } from './names.ts';
 import type { Style } from './style.ts';
 import { formatBytes, formatElapsed, plural } from './units.ts';
 
@@ -105,7 +107,9 @@ function conflictLines({ conflicts }: Summary, style: Style): string[] {
   if (conflicts.length === 0) return [];
   return [
     style.careful(`${plural(conflicts.length, 'conflict')}, changed on both sides:`),
-    ...conflicts.map(({ path, alpha, beta }) => `  ${name(path)}  alpha: ${alpha}  beta: ${beta}`),
+    ...conflicts.map(
+      ({ path, alpha, beta }) => `  ${name(path)}  alpha: ${displayText(alpha)}  beta: ${displayText(beta)}`,
+    ),
     '  Make the two sides agree, or let --conflict decide (copy keeps both).',
   ];
 }
@@ -114,7 +118,7 @@ function deferredLines({ deferred }: Summary, style: Style): string[] {
   if (deferred.length === 0) return [];
   return [
     style.careful(`${plural(deferred.length, 'path')} deferred:`),
-    ...deferred.map(({ path, reason }) => `  ${name(path)}: ${reason}`),
+    ...deferred.map(({ path, reason }) => `  ${name(path)}: ${displayText(reason)}`),
     '  Left as they are; the next run takes them up.',
   ];
 }
@@ -155,6 +159,6 @@ function remediesFor(failed: readonly Failed[]): string[] {
   return [...new Set(failed.flatMap(({ error, side }) => REMEDIES.get(error)?.(side) ?? []))];
 }
 
-function name(path: string): string {
-  return path === '' ? '.' : displayText(path);
+function name(path: BytePath): string {
+  return path === '' ? '.' : displayPath(path);
 }

@@ -1,7 +1,8 @@
 /** Plain lines for people: what happened on stdout, trouble on stderr. */
+
+import { displayPath, displayText } from '../../platform/core/display.ts';
 import type { ActionEvent, RunEvent } from '../../sync/report.ts';
 import type { VerifyResult } from '../request.ts';
-import { displayText } from './names.ts';
 import type { Reporter } from './reporter.ts';
 import { summaryLine, troubleLines, verifiedLine } from './sentences.ts';
 import { PLAIN, type Style } from './style.ts';
@@ -36,7 +37,7 @@ export function textReporter(options: TextReporterOptions): Reporter {
         counts.set(kind, count);
         if (count <= limit) terminal.result(actionLine(event, dryRun, resultStyle));
       }
-      if (isHeard(event, loudness)) terminal.talk(`${talkStyle.careful('note:')} ${event.message}`);
+      if (isHeard(event, loudness)) terminal.talk(`${talkStyle.careful('note:')} ${displayText(event.message)}`);
     },
     summary(summary) {
       if (loudness !== 'quiet') for (const line of restLines(counts, limit)) terminal.result(line);
@@ -84,7 +85,7 @@ function actionLine(event: ActionEvent, dryRun: boolean, style: Style): string {
 
 /** Directories end in a slash, so that a line tells what it is about. */
 function shown({ kind }: ActionEvent, path: ActionEvent['path']): string {
-  const text = path === '' ? '.' : displayText(path);
+  const text = path === '' ? '.' : displayPath(path);
   if (kind === 'directory') return `${text}/`;
   return kind === 'symlink' ? `${text} (symlink)` : text;
 }
@@ -97,6 +98,6 @@ function restLines(counts: ReadonlyMap<string, number>, limit: number): string[]
 
 function differenceLines({ differences }: VerifyResult): string[] {
   return differences.map(({ path, alpha, beta }) => {
-    return `${path === '' ? '.' : displayText(path)}  alpha: ${displayText(alpha)}  beta: ${displayText(beta)}`;
+    return `${path === '' ? '.' : displayPath(path)}  alpha: ${displayText(alpha)}  beta: ${displayText(beta)}`;
   });
 }
