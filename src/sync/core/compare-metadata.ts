@@ -211,7 +211,7 @@ function agreedMtime(
   ancestor: TrackedEntry | null,
   options: MetadataOptions,
 ): bigint {
-  if (!options.times) return alpha.mtimeNs;
+  if (!options.times) return later(alpha.mtimeNs, beta.mtimeNs);
   const known = ancestor?.kind === 'file' ? ancestor.mtimeNs : null;
   if (known !== null && (alpha.mtimeNs === known || beta.mtimeNs === known)) return known;
   return later(alpha.mtimeNs, beta.mtimeNs);

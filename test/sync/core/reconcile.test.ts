@@ -20,7 +20,6 @@ import {
 interface Case {
   readonly name: string;
   readonly trees: readonly [ancestor: string, alpha: string, beta: string];
-  readonly mode?: Mode;
   readonly conflict?: ConflictPolicy;
   readonly expected: readonly string[];
 }
@@ -263,7 +262,7 @@ const resolved: Case[] = [
     expected: [ROOT_RECORDED, 'put beta a=1 content', 'put alpha b=3 create'],
   },
   { name: 'mode changed differently', trees: ['a=1', 'a=1!600', 'a=1!640'], expected: ['put beta a=1!600 metadata'] },
-].map((example) => ({ ...example, mode: 'two-way-resolved' }) as Case);
+];
 
 const oneWaySafe: Case[] = [
   { name: 'alpha created', trees: ['', 'a=1', ''], expected: ['put beta a=1 create'] },
@@ -304,7 +303,7 @@ const oneWaySafe: Case[] = [
     trees: ['d/x=1', 'd/x=1', 'd=9'],
     expected: ['conflict d (unchanged directory | directory replaced by file)'],
   },
-].map((example) => ({ ...example, mode: 'one-way-safe' }) as Case);
+];
 
 const replica: Case[] = [
   {
@@ -340,7 +339,7 @@ const replica: Case[] = [
     expected: ['remove beta d/x', 'conflict d (nothing | directory with untracked content)'],
   },
   { name: 'metadata is alpha’s', trees: ['a=1', 'a=1@3', 'a=1!600@9'], expected: ['put beta a=1@3 metadata'] },
-].map((example) => ({ ...example, mode: 'one-way-replica' }) as Case);
+];
 
 const metadata: Case[] = [
   { name: 'chmod on one side', trees: ['a=1', 'a=1', 'a=1!600'], expected: ['put alpha a=1!600 metadata'] },
@@ -450,18 +449,20 @@ const policies: Case[] = [
   },
 ];
 
-describe.each([
-  ['first sync', firstSync],
-  ['two-way-safe', twoWaySafe],
-  ['untracked', untracked],
-  ['two-way-resolved', resolved],
-  ['one-way-safe', oneWaySafe],
-  ['one-way-replica', replica],
-  ['metadata', metadata],
-  ['policies', policies],
-])('%s', (_group, cases) => {
+const GROUPS: readonly (readonly [title: string, mode: Mode, cases: readonly Case[]])[] = [
+  ['first sync', 'two-way-safe', firstSync],
+  ['two-way-safe', 'two-way-safe', twoWaySafe],
+  ['untracked', 'two-way-safe', untracked],
+  ['two-way-resolved', 'two-way-resolved', resolved],
+  ['one-way-safe', 'one-way-safe', oneWaySafe],
+  ['one-way-replica', 'one-way-replica', replica],
+  ['metadata', 'two-way-safe', metadata],
+  ['policies', 'two-way-safe', policies],
+];
+
+describe.each(GROUPS)('%s', (_title, mode, cases) => {
   test.each(cases)('$name', (example) => {
-    expect(decide(example)).toEqual(example.expected);
+    expect(decide(example, mode)).toEqual(example.expected);
   });
 });
 
@@ -503,8 +504,8 @@ function withoutDigests(entry: Entry | null): Entry | null {
 }
 
 /** The decisions on what is fully known; checks that digests as asked for lead to the same, and that a second run has nothing to do. */
-function decide(example: Case): string[] {
-  const options = optionsWith({ mode: example.mode ?? 'two-way-safe', conflict: example.conflict ?? 'report' });
+function decide(example: Case, mode: Mode): string[] {
+  const options = optionsWith({ mode, conflict: example.conflict ?? 'report' });
   const start = world(...example.trees);
   const decisions = [...reconcile(rowsOf(start), options)];
   const after = applyAll(start, decisions, options.metadata);
