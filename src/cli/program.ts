@@ -11,7 +11,7 @@ import { errorLines, exitCodeOf } from './errors.ts';
 import { EXIT_CODES_HELP, examples } from './help.ts';
 import { optionTerm } from './options/flags.ts';
 import { usageError } from './usage.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from '../platform/version.ts';
 
 /**
  * Runs one command line to its exit code; everything it has to say has gone to the context's terminal by then.

@@ -1,6 +1,7 @@
 /** Where the floors meet: endpoints are made from addresses, opened as a pair, and handed to the engine. */
 import { performance } from 'node:perf_hooks';
 import { TidemarkError } from '../platform/core/errors.ts';
+import { openFileSystem } from '../platform/open-filesystem.ts';
 import type { Side } from '../sync/core/entry.ts';
 import type { Checkpoint, Endpoint, EndpointInfo } from '../sync/endpoint.ts';
 import { openPair } from '../sync/engine/open-pair.ts';
@@ -9,7 +10,7 @@ import { verifyPair } from '../sync/engine/verify.ts';
 import { type Halt, resultOf, type SideSummary, type Summary } from '../sync/report.ts';
 import { Sessions } from '../sync/store/sessions.ts';
 import { formatEndpointAddress } from '../transport/core/endpoint-address.ts';
-import { connectEndpoint } from './connect.ts';
+import { makeEndpoint } from './connect.ts';
 import type { Reporter } from './output/reporter.ts';
 import type {
   DoctorRow,
@@ -26,7 +27,7 @@ export async function runSync(request: SyncRequest, reporter: Reporter, signal: 
   const startedAt = performance.now();
   progress(reporter, 'connecting');
   const addresses = addressesOf(request);
-  const sessions = Sessions.in(request.folders.state);
+  const sessions = new Sessions(openFileSystem().fileSystem, request.folders.state);
   return withEndpoints(request, signal, async (sides) => {
     const pair = await openPair({ sides, addresses, sessions, mode: request.session.mode, run: request.run });
     try {
@@ -65,9 +66,9 @@ export async function runVerify(
 /** Connects and looks. */
 export async function probeEndpoint(request: ProbeRequest, signal: AbortSignal): Promise<ProbeResult> {
   const rows: DoctorRow[] = [];
-  let endpoint: Endpoint | null = null;
+  let endpoint: Endpoint | undefined;
   try {
-    endpoint = await connectEndpoint(request.address, request, signal, (row) => rows.push(row));
+    endpoint = await makeEndpoint(request.address, request, signal, (row) => rows.push(row));
     const info = await endpoint.open({ session: '', dryRun: true, writable: false });
     return { rows, info, error: null };
   } catch (error) {
@@ -85,8 +86,8 @@ async function withEndpoints<T>(
   work: (sides: Readonly<Record<Side, Endpoint>>) => Promise<T>,
 ): Promise<T> {
   const connecting = [
-    connectEndpoint(request.alpha, request, signal),
-    connectEndpoint(request.beta, request, signal),
+    makeEndpoint(request.alpha, request, signal),
+    makeEndpoint(request.beta, request, signal),
   ] as const;
   try {
     const [alpha, beta] = await Promise.all(connecting);

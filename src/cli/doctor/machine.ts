@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { OpenedFileSystem } from '../../platform/open-filesystem.ts';
 import { formatBytes, formatCount } from '../output/units.ts';
 import type { DoctorRow } from '../request.ts';
-import { VERSION } from '../version.ts';
+import { VERSION } from '../../platform/version.ts';
 
 /** The program, the Node it runs on, and the half it would send to another host. */
 export function programRows(): DoctorRow[] {

@@ -8,7 +8,7 @@ import { guardRoots, type KnownRoot } from '../core/safety.ts';
 import type { Endpoint, EndpointInfo, RootState } from '../endpoint.ts';
 import type { Mode, RunOptions } from '../options.ts';
 import type { Halt } from '../report.ts';
-import type { OpenSession, Sessions } from '../store/sessions.ts';
+import type { Sessions } from '../store/sessions.ts';
 import { SessionStore } from './session-store.ts';
 
 export interface PairInput {

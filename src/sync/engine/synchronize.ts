@@ -13,7 +13,7 @@ import type { ReconcileOptions, Row } from '../core/plan.ts';
 import { createReconciler } from '../core/reconcile.ts';
 import { pairRenames, renameDigestsNeeded } from '../core/rename.ts';
 import { guardDeletions } from '../core/safety.ts';
-import type { Change, Checkpoint, CheckpointOptions, Endpoint, EndpointInfo } from '../endpoint.ts';
+import type { Change, Checkpoint, CheckpointOptions, Endpoint } from '../endpoint.ts';
 import type { RunOptions, SessionOptions } from '../options.ts';
 import type { Halt, Phase, RunEvent } from '../report.ts';
 import { confirm, confirmedRows, type HashCounts } from './digests.ts';
@@ -28,7 +28,6 @@ const MAX_ROUNDS = 3;
 
 export interface SyncInput {
   readonly sides: Readonly<Record<Side, Endpoint>>;
-  readonly infos: Readonly<Record<Side, EndpointInfo>>;
   readonly store: SessionStore;
   readonly options: SessionOptions;
   readonly run: RunOptions;

@@ -1,0 +1,24 @@
+/** The standard streams of this process as a byte channel: what the agent speaks through. */
+import type { ByteChannel } from './byte-channel.ts';
+
+/** Takes over stdin and stdout. Nothing else may write to stdout afterwards. */
+export function stdioChannel(): ByteChannel {
+  const { stdin, stdout } = process;
+  let broken: Error | null = null;
+  stdout.on('error', (error) => {
+    broken = error;
+  });
+  return {
+    incoming: stdin as AsyncIterable<Buffer>,
+    write(bytes) {
+      if (broken !== null) return Promise.reject(broken);
+      return new Promise((resolve, reject) => {
+        stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+      });
+    },
+    diagnostics: () => '',
+    async close() {
+      stdin.destroy();
+    },
+  };
+}
