@@ -97,7 +97,7 @@ export class StreamChannel implements CommandChannel {
 
   #carrierFull(): boolean {
     const { carrier } = this.#streams;
-    return carrier?.writableNeedDrain && carrier.writableLength >= CARRIER_LIMIT_BYTES;
+    return carrier?.writableNeedDrain === true && carrier.writableLength >= CARRIER_LIMIT_BYTES;
   }
 
   #checkDrained(): void {
