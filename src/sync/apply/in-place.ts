@@ -1,0 +1,96 @@
+/**
+ * Changes the metadata of an object that stays. Content is never written this way.
+ *
+ * While mtime is set, an edit could be stamped over and never be seen: a read lease keeps writers out where there is
+ * one; elsewhere the record is marked racy, and the next look reads the content. Mode, owner and times belong to the
+ * inode: other names of a hard-linked file change with it, as they would by chmod.
+ */
+import type { BytePath } from '../../platform/core/byte-path.ts';
+import { modeOf } from '../../platform/core/stat-codec.ts';
+import type { Stat } from '../../platform/filesystem.ts';
+import { isTracked, type TrackedEntry, UNKNOWN_DIGESTS } from '../core/entry.ts';
+import type { PutOperation } from '../core/operation.ts';
+import type { IndexRecord } from '../store/index.ts';
+import { type ApplyContext, locate } from './context.ts';
+import { achieved, keptMode, parseOwner } from './metadata.ts';
+import { changed, done, failed, type Result } from './outcome.ts';
+import { packStat } from './packed-stat.ts';
+import { type Guard, guardObject, planFault, release } from './verify.ts';
+import { targetFailure, type Workshop } from './workshop.ts';
+import { syncXattrs } from './xattrs.ts';
+
+const MODE_BITS = 0o7777;
+
+/** Carries out a put that keeps the object. */
+export function changeInPlace(shop: Workshop, operation: PutOperation): Result {
+  const { before, path } = operation;
+  if (!isTracked(before)) return failed('EINVAL', 'metadata of something that is not synced');
+  const record = shop.ledger.lookup(path);
+  const fault = planFault(before, record);
+  if (fault !== null || record === null) return changed(fault ?? 'nothing is recorded here any more');
+  const place = locate(shop.context, path);
+  try {
+    const { guard, reason } = guardObject(shop.context, place, before, record);
+    if (guard === null) return changed(reason);
+    try {
+      return changeGuarded(shop, operation, place, record, guard);
+    } finally {
+      release(shop.context, guard);
+    }
+  } catch (error) {
+    return targetFailure(error, 'could not be changed');
+  }
+}
+
+function changeGuarded(
+  shop: Workshop,
+  operation: PutOperation,
+  place: BytePath,
+  record: IndexRecord,
+  guard: Guard,
+): Result {
+  const { context, ledger } = shop;
+  const { after, path } = operation;
+  if (after.kind === 'directory' && isModeChanged(shop, place, guard.stat, record))
+    return changed('its mode was changed');
+  setMetadata(shop, place, after, guard.stat);
+  const now = context.fileSystem.stat(context.root, place);
+  if (now === null || now.ino !== guard.stat.ino) return changed('it was replaced');
+  if (after.kind === 'file' && (now.sizeBytes !== guard.stat.sizeBytes || isBroken(context, guard))) {
+    return changed('it was edited');
+  }
+  const digests = record.entry.kind === 'file' ? record.entry.digests : UNKNOWN_DIGESTS;
+  const finalMode = shop.widening.finalMode(place);
+  const real = finalMode === null ? now : { ...now, mode: (now.mode & ~MODE_BITS) | finalMode };
+  const entry = achieved(after, digests, real);
+  ledger.put(path, { entry, packedStat: packStat(real), racy: after.kind === 'file' && !guard.leased });
+  ledger.touchObject(place);
+  return done(entry);
+}
+
+function isModeChanged(shop: Workshop, place: BytePath, live: Stat, record: IndexRecord): boolean {
+  const mode = shop.widening.finalMode(place) ?? live.mode & MODE_BITS;
+  return record.packedStat !== null && mode !== (modeOf(record.packedStat) & MODE_BITS);
+}
+
+/** Owner first, since chown clears setuid; mtime last, since nothing after it may move it. */
+function setMetadata(shop: Workshop, place: BytePath, after: TrackedEntry, live: Stat): void {
+  const { context, widening } = shop;
+  const { fileSystem, root, options } = context;
+  const owner = options.metadata.owner ? parseOwner(after.owner) : null;
+  if (owner !== null && (owner.uid !== live.uid || owner.gid !== live.gid)) {
+    fileSystem.setOwner(root, place, owner.uid, owner.gid);
+  }
+  if (after.kind === 'symlink') return;
+  syncXattrs(context, place, after);
+  const mode = keptMode(context, after, live);
+  if (widening.finalMode(place) !== null) widening.setFinalMode(place, mode);
+  else if (mode !== (live.mode & MODE_BITS) || owner !== null) fileSystem.setMode(root, place, mode);
+  if (after.kind === 'file' && options.metadata.times && after.mtimeNs !== live.mtimeNs) {
+    fileSystem.setMtime(root, place, after.mtimeNs);
+  }
+}
+
+function isBroken(context: ApplyContext, guard: Guard): boolean {
+  return guard.fd !== null && guard.leased && !context.fileSystem.holdsReadLease(guard.fd);
+}
