@@ -1,7 +1,7 @@
 // Builds dist/: the native addon with the system's C compiler, and the bundles with esbuild.
 // Runs in `prepare`, offline. Without a C compiler the program still works, with fewer promises (`tidemark doctor`).
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -35,20 +35,16 @@ function buildAddon() {
     '-Werror',
     '-fvisibility=hidden',
   ];
+  // Programs that run now keep the file they have mapped; the new one takes its name in one step.
+  const fresh = join(dist, `tidemark.node.${process.pid}`);
   const result = spawnSync(
     compiler,
-    [
-      ...flags,
-      '-DNAPI_VERSION=9',
-      `-I${headers}`,
-      ...sources.map((name) => join(folder, name)),
-      '-o',
-      join(dist, 'tidemark.node'),
-    ],
+    [...flags, '-DNAPI_VERSION=9', `-I${headers}`, ...sources.map((name) => join(folder, name)), '-o', fresh],
     { stdio: ['ignore', 'inherit', 'inherit'] },
   );
   if (result.error) console.error(`tidemark: no C compiler (${compiler}); built without the native addon`);
   else if (result.status !== 0) process.exit(result.status ?? 1);
+  else renameSync(fresh, join(dist, 'tidemark.node'));
 }
 
 /** The store's own prebuilt binding, put beside the agent bundle because the agent travels to hosts without node_modules. */

@@ -178,7 +178,7 @@ function descriptors(places: Places) {
     takeReadLease: (): LeaseState => 'unsupported',
     holdsReadLease: (): boolean => false,
     releaseLease(): void {},
-    traits: (root: Fd): FileSystemTraits => places.at(root, '' as BytePath, traitsAt),
+    traits: (root: Fd): FileSystemTraits => traitsAt(places.directory(root)),
   };
 }
 

@@ -1,7 +1,6 @@
 /** Directory listings with node:fs. */
 import * as fs from 'node:fs';
 import type { BytePath } from './core/byte-path.ts';
-import { ROOT } from './core/byte-path.ts';
 import { errnoOf } from './core/errors.ts';
 import { isSymlink, packStat } from './core/stat-codec.ts';
 import type { DirectoryListing, Fd, ListedEntry } from './filesystem.ts';
@@ -23,7 +22,7 @@ function listAt(places: Places, place: Buffer): ListedEntry[] {
   const fd = openDirectoryAt(place);
   places.adopt(fd, place);
   try {
-    const names = places.at(fd, ROOT, (directory) => fs.readdirSync(directory, { encoding: 'buffer' }));
+    const names = fs.readdirSync(places.directory(fd), { encoding: 'buffer' });
     const entries: ListedEntry[] = [];
     for (const name of names.sort(Buffer.compare)) {
       const entry = listEntry(places, fd, name.toString('latin1'));

@@ -21,6 +21,8 @@ export interface Places {
   /** Remembers what an opened directory is called, where descriptors do not say so themselves. */
   adopt(fd: Fd, absolutePath: Buffer): void;
   forget(fd: Fd): void;
+  /** A path that leads to an opened directory itself. */
+  directory(fd: Fd): Buffer;
   /** Runs `use` with a path of the object at `path`; only its last component may be a symlink. */
   at<Result>(root: Fd, path: BytePath, use: (place: Buffer) => Result): Result;
   /** Runs `use` with a path that leads to the object itself even where calls follow symlinks. Refuses symlinks (`ELOOP`). */
@@ -32,7 +34,8 @@ export function openPlaces(): Places {
   return process.platform === 'linux' && fs.existsSync('/proc/self/fd') ? descriptorPlaces() : checkedPlaces();
 }
 
-function descriptorPlaces(): Places {
+/** Places through held descriptors and /proc/self/fd. */
+export function descriptorPlaces(): Places {
   function at<Result>(root: Fd, path: BytePath, use: (place: Buffer) => Result): Result {
     if (path === '') return use(belowDescriptor(root, '.'));
     checkComponents(path);
@@ -46,6 +49,7 @@ function descriptorPlaces(): Places {
   return {
     adopt() {},
     forget() {},
+    directory: (fd) => toBuffer(`/proc/self/fd/${fd}`),
     at,
     through: (root, path, use) =>
       at(root, path, (place) => {
@@ -89,11 +93,16 @@ function belowDescriptor(fd: Fd, name: string): Buffer {
   return toBuffer(`/proc/self/fd/${fd}/${name}`);
 }
 
-function checkedPlaces(): Places {
+/** Places by absolute paths, each component looked at before. */
+export function checkedPlaces(): Places {
   const paths = new Map<Fd, Buffer>();
+  function directory(fd: Fd): Buffer {
+    const path = paths.get(fd);
+    if (path === undefined) throw systemError('EBADF', 'open');
+    return path;
+  }
   function at<Result>(root: Fd, path: BytePath, use: (place: Buffer) => Result): Result {
-    const start = paths.get(root);
-    if (start === undefined) throw systemError('EBADF', 'open');
+    const start = directory(root);
     checkComponents(path);
     let place = start;
     for (const name of componentsOf(path)) {
@@ -105,6 +114,7 @@ function checkedPlaces(): Places {
   return {
     adopt: (fd, absolutePath) => void paths.set(fd, absolutePath),
     forget: (fd) => void paths.delete(fd),
+    directory,
     at,
     through: (root, path, use) =>
       at(root, path, (place) => {
