@@ -66,17 +66,22 @@ export class Caller {
     }
     switch (event.kind) {
       case 'message':
-        return call.channel.receiveStart(event);
+        call.channel.receiveStart(event);
+        return;
       case 'bytes':
-        return call.channel.receiveBytes(event.bytes);
+        call.channel.receiveBytes(event.bytes);
+        return;
       case 'credit':
-        return call.channel.receiveCredit(event.bytes);
+        call.channel.receiveCredit(event.bytes);
+        return;
       case 'end':
         call.channel.receiveEnd();
-        return this.#answered(call);
+        this.#answered(call);
+        return;
       case 'error':
         call.channel.receiveError(decodeError(event.payload));
-        return this.#answered(call);
+        this.#answered(call);
+        return;
       default:
         throw new MalformedError(`${event.kind} from the answering side`);
     }

@@ -68,16 +68,21 @@ export class Responder {
     }
     switch (event.kind) {
       case 'message':
-        return task.channel.receiveStart(event);
+        task.channel.receiveStart(event);
+        return;
       case 'bytes':
-        return task.channel.receiveBytes(event.bytes);
+        task.channel.receiveBytes(event.bytes);
+        return;
       case 'credit':
-        return task.channel.receiveCredit(event.bytes);
+        task.channel.receiveCredit(event.bytes);
+        return;
       case 'end':
         task.channel.receiveEnd();
-        return this.#requestOver(task);
+        this.#requestOver(task);
+        return;
       case 'cancel':
-        return this.#cancelled(task);
+        this.#cancelled(task);
+        return;
       default:
         throw new MalformedError(`${event.kind} from the calling side`);
     }
