@@ -5,8 +5,15 @@
  * scan compares the walker's bytes with the stored ones and decodes nothing for an object that stayed as it was.
  * Rest: with flag `plain` the entry follows from the stat and only digests are kept, otherwise codec.ts's entry.
  */
-import type { BytePath } from '../../platform/core/byte-path.ts';
 import { ByteReader, ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
+import {
+  isDirectory,
+  isRegularFile,
+  modeOf,
+  mtimeNsOf,
+  permissionBits,
+  sizeOf,
+} from '../../platform/core/stat-codec.ts';
 import { STAT_BYTES } from '../../platform/filesystem.ts';
 import { readEntry, writeEntry } from './codec.ts';
 import type { Digests, Entry } from './entry.ts';
@@ -26,31 +33,10 @@ export const RECORD_FLAG = { stat: 1, racy: 2, plain: 4, file: 8, fast: 16, stro
 /** Where the packed stat lies in a row. */
 export const RECORD_STAT_OFFSET = 1;
 
-/** Offsets in a packed stat. */
-export const STAT_OFFSET = {
-  dev: 0,
-  nlink: 8,
-  mode: 12,
-  uid: 16,
-  gid: 20,
-  ino: 24,
-  size: 32,
-  mtime: 40,
-  ctime: 48,
-  birth: 56,
-} as const;
-
-/** st_mode's type bits. */
-export const TYPE_MASK = 0o170000;
-export const FILE_TYPE = {
-  fifo: 0o010000,
-  character: 0o020000,
-  directory: 0o040000,
-  block: 0o060000,
-  file: 0o100000,
-  symlink: 0o120000,
-  socket: 0o140000,
-} as const;
+/** Offsets in a packed stat: mode, size, ctime, end. */
+const MODE = 12;
+const SIZE = 32;
+const CTIME = 48;
 
 const DIGEST_BYTES = { fast: 8, strong: 32 } as const;
 
@@ -66,7 +52,7 @@ export function encodeRecord(record: IndexRecord): Buffer {
     (record.racy ? RECORD_FLAG.racy : 0) |
     (entry.kind === 'file' ? RECORD_FLAG.file : 0) |
     (isTracked ? RECORD_FLAG.tracked : 0);
-  const out = scratch;
+  const out = emptyScratch();
   out.u8(0);
   if (packedStat !== null) out.raw(packedStat);
   if (isPlain) {
@@ -80,6 +66,12 @@ export function encodeRecord(record: IndexRecord): Buffer {
 
 const scratch = new ByteWriter(4096);
 
+/** One writer for all rows; an encoding that threw may have left something in it. */
+function emptyScratch(): ByteWriter {
+  if (scratch.length > 0) scratch.take();
+  return scratch;
+}
+
 /** The inverse of {@link encodeRecord}, over `bytes` up to `end`. Throws MalformedError. */
 export function decodeRecord(bytes: Buffer, end = bytes.length): IndexRecord {
   const from = new ByteReader(bytes, 0, end);
@@ -91,44 +83,19 @@ export function decodeRecord(bytes: Buffer, end = bytes.length): IndexRecord {
   return { entry, packedStat, racy: (flags & RECORD_FLAG.racy) !== 0 };
 }
 
-/** Inode and birth time of a packed stat as 16 bytes: equal means the same object. */
-export function identityOf(packedStat: Uint8Array | null): string | null {
-  if (packedStat === null) return null;
-  const view = Buffer.from(packedStat.buffer, packedStat.byteOffset, packedStat.length);
-  return (
-    view.toString('latin1', STAT_OFFSET.ino, STAT_OFFSET.ino + 8) +
-    view.toString('latin1', STAT_OFFSET.birth, STAT_OFFSET.birth + 8)
-  );
+/** Change time of a packed stat. */
+export function ctimeNsOf(packedStat: Uint8Array): bigint {
+  return new DataView(packedStat.buffer, packedStat.byteOffset, STAT_BYTES).getBigInt64(CTIME, true);
 }
 
-/** Size in bytes as a packed stat holds it. */
-export function sizeOf(packedStat: Uint8Array): number {
-  return u32(packedStat, STAT_OFFSET.size) + u32(packedStat, STAT_OFFSET.size + 4) * 0x1_0000_0000;
-}
-
-export function modeOf(packedStat: Uint8Array): number {
-  return u32(packedStat, STAT_OFFSET.mode);
-}
-
-export function mtimeOf(packedStat: Uint8Array): bigint {
-  return i64(packedStat, STAT_OFFSET.mtime);
-}
-
-export function ctimeOf(packedStat: Uint8Array): bigint {
-  return i64(packedStat, STAT_OFFSET.ctime);
-}
-
-/**
- * True where two packed stats say the same object unchanged: mode, owner, inode, size, mtime, ctime, birth. Device and
- * link count are left out: device numbers move over reboots, and another name of a file is no change of it (its ctime is).
- */
-export function sameStat(left: Uint8Array, right: Uint8Array, leftOffset = 0, rightOffset = 0): boolean {
-  return sameBytes(left, right, leftOffset, rightOffset, STAT_OFFSET.mode, STAT_BYTES);
+/** True where the row holds this very stat, link count and device aside (as sameStat of stat-codec.ts). */
+export function holdsStat(row: Uint8Array, packedStat: Uint8Array): boolean {
+  return sameBytes(row, packedStat, MODE, STAT_BYTES);
 }
 
 /** For directories: mode, owner and inode only, since size and times move with what is in it. */
-export function sameDirectoryStat(left: Uint8Array, right: Uint8Array, leftOffset = 0, rightOffset = 0): boolean {
-  return sameBytes(left, right, leftOffset, rightOffset, STAT_OFFSET.mode, STAT_OFFSET.size);
+export function holdsDirectoryStat(row: Uint8Array, packedStat: Uint8Array): boolean {
+  return sameBytes(row, packedStat, MODE, SIZE);
 }
 
 /** When a stat was taken, by the same clock files are stamped with. */
@@ -151,8 +118,8 @@ export const COARSE_NS = 2_000_000_000n;
  * stamp such a write would get. Whole seconds in both stamps are taken as a sign of a coarse file system.
  */
 export function isRacy(packedStat: Uint8Array, window: StatWindow): boolean {
-  const mtimeNs = mtimeOf(packedStat);
-  const ctimeNs = ctimeOf(packedStat);
+  const mtimeNs = mtimeNsOf(packedStat);
+  const ctimeNs = ctimeNsOf(packedStat);
   const looksCoarse = mtimeNs % 1_000_000_000n === 0n && ctimeNs % 1_000_000_000n === 0n;
   const granularityNs = looksCoarse && window.granularityNs < COARSE_NS ? COARSE_NS : window.granularityNs;
   const from = window.fromNs - granularityNs;
@@ -160,38 +127,28 @@ export function isRacy(packedStat: Uint8Array, window: StatWindow): boolean {
   return (ctimeNs >= from && ctimeNs <= to) || (mtimeNs >= from && mtimeNs <= to);
 }
 
-/** The path a file's content is linked to, for records of grouped hard links. */
-export function linkTargetOf(entry: Entry): BytePath | null {
-  return entry.kind === 'file' && entry.linkTo !== undefined ? (entry.linkTo as BytePath) : null;
-}
-
 /** True where the entry, digests aside, is what {@link entryFromStat} makes of the stat. */
 function followsFromStat(entry: Entry, packedStat: Uint8Array): boolean {
   if (entry.kind !== 'file' && entry.kind !== 'directory') return false;
   if (entry.owner !== undefined || entry.xattrs !== undefined) return false;
   const mode = modeOf(packedStat);
-  if ((mode & 0o7777) !== entry.mode) return false;
-  if (entry.kind === 'directory') return (mode & TYPE_MASK) === FILE_TYPE.directory;
+  if (permissionBits(mode) !== entry.mode) return false;
+  if (entry.kind === 'directory') return isDirectory(mode);
   return (
-    (mode & TYPE_MASK) === FILE_TYPE.file &&
+    isRegularFile(mode) &&
     entry.linkTo === undefined &&
     entry.sizeBytes === sizeOf(packedStat) &&
-    entry.mtimeNs === mtimeOf(packedStat)
+    entry.mtimeNs === mtimeNsOf(packedStat)
   );
 }
 
 /** A file or directory as its stat alone describes it; null for any other type. */
 export function entryFromStat(packedStat: Uint8Array, digests: Digests): Entry | null {
   const fullMode = modeOf(packedStat);
-  const mode = fullMode & 0o7777;
-  switch (fullMode & TYPE_MASK) {
-    case FILE_TYPE.file:
-      return { kind: 'file', mode, sizeBytes: sizeOf(packedStat), mtimeNs: mtimeOf(packedStat), digests };
-    case FILE_TYPE.directory:
-      return { kind: 'directory', mode };
-    default:
-      return null;
-  }
+  const mode = permissionBits(fullMode);
+  if (isDirectory(fullMode)) return { kind: 'directory', mode };
+  if (!isRegularFile(fullMode)) return null;
+  return { kind: 'file', mode, sizeBytes: sizeOf(packedStat), mtimeNs: mtimeNsOf(packedStat), digests };
 }
 
 function readPlain(from: ByteReader, flags: number, packedStat: Uint8Array | null): Entry {
@@ -215,31 +172,10 @@ function checkedLength(digest: string, length: number): string {
   return digest;
 }
 
-function sameBytes(
-  left: Uint8Array,
-  right: Uint8Array,
-  leftAt: number,
-  rightAt: number,
-  start: number,
-  end: number,
-): boolean {
+function sameBytes(row: Uint8Array, packedStat: Uint8Array, start: number, end: number): boolean {
   // Backwards: what changes, changes at the end (times), so most differences are found at once.
   for (let index = end - 1; index >= start; index--) {
-    if (left[leftAt + index] !== right[rightAt + index]) return false;
+    if (row[RECORD_STAT_OFFSET + index] !== packedStat[index]) return false;
   }
   return true;
-}
-
-function u32(bytes: Uint8Array, at: number): number {
-  return (
-    ((bytes[at] as number) |
-      ((bytes[at + 1] as number) << 8) |
-      ((bytes[at + 2] as number) << 16) |
-      ((bytes[at + 3] as number) << 24)) >>>
-    0
-  );
-}
-
-function i64(bytes: Uint8Array, at: number): bigint {
-  return (BigInt(u32(bytes, at + 4) | 0) << 32n) | BigInt(u32(bytes, at));
 }

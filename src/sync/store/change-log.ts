@@ -64,14 +64,14 @@ export class ChangeLog {
   /** Within a transaction: something was written at `place`. */
   written({ parent, name }: Place, origin: string): void {
     if (this.#skips(origin)) return;
-    const out = scratch.u8(KIND.written).u8(origin.length).rawString(origin).rawString(numberBytes(parent));
+    const out = new ByteWriter(64).u8(KIND.written).u8(origin.length).rawString(origin).rawString(numberBytes(parent));
     this.#environment.put(logKey(this.#sequence), out.rawString(name).take());
   }
 
   /** Within a transaction: `path` is gone. */
   removed(path: BytePath, identity: string | null, origin: string): void {
     if (this.#skips(origin)) return;
-    const out = scratch.u8(KIND.removed).u8(origin.length).rawString(origin);
+    const out = new ByteWriter(64).u8(KIND.removed).u8(origin.length).rawString(origin);
     out.u8(identity === null ? 0 : 1).rawString(identity ?? '');
     this.#environment.put(logKey(this.#sequence), out.rawString(path).take());
   }
@@ -186,8 +186,6 @@ export class ChangeLog {
     this.#loadedEpoch = this.#environment.epoch;
   }
 }
-
-const scratch = new ByteWriter(4096);
 
 interface LogRow {
   readonly origin: string;

@@ -6,15 +6,16 @@
  * package's overlapping one): what was returned from survives kill -9 and power loss. With `durable: false` nothing is
  * synced; kill -9 is still harmless, a crash of the machine may damage the file.
  * Threads: every worker opens the same folder by itself, once; one writer at a time, others wait. Reads outside a
- * transaction see the last commit as of the current turn of the event loop; {@link Environment.refresh} moves on.
+ * transaction see what was committed before the running stretch of code began (up to the next await), and own commits.
  * Memory: pages changed by a transaction stay in anonymous memory until it commits; callers commit every few thousand
  * changes.
  */
 import { EventEmitter } from 'node:events';
-import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync } from 'node:fs';
+import { lstatSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
-import { TidemarkError } from '../../platform/core/errors.ts';
+import { errnoOf, TidemarkError } from '../../platform/core/errors.ts';
+import { fillTail, prepareStoreFiles, type StoreFault } from './store-file.ts';
 
 /** A row as {@link Environment.page} returns it. */
 export interface Row {
@@ -38,6 +39,8 @@ export class Environment {
   #depth = 0;
   #onRollback: (() => void)[] = [];
   #epoch = 0;
+  #isCurrent = false;
+  #isOpen = true;
 
   private constructor(folder: string, database: RootDatabase<Buffer, string>) {
     this.folder = folder;
@@ -51,11 +54,10 @@ export class Environment {
   /** Opens or makes the store in `folder` (0700, files 0600). Throws `unavailable`: `state-damaged`, `state-newer`. */
   static open(folder: string, options: EnvironmentOptions): Environment {
     prepareFolder(folder);
-    const isNew = refuseForeignFiles(folder);
+    prepareFiles(folder);
     const environment = guarded(folder, () => new Environment(folder, openDatabase(folder, options.durable)));
     try {
-      if (!isNew) environment.#refuseTruncated();
-      guarded(folder, () => environment.#checkFormat(options));
+      guarded(folder, () => environment.#settle(options));
     } catch (error) {
       environment.close();
       throw error;
@@ -74,16 +76,19 @@ export class Environment {
 
   /** A copy of the value, or null. */
   get(key: string): Buffer | null {
+    this.#keepCurrent();
     const value = guarded(this.folder, () => this.#database.get(key));
     return value === undefined ? null : value;
   }
 
   has(key: string): boolean {
+    this.#keepCurrent();
     return guarded(this.folder, () => this.#database.doesExist(key));
   }
 
   /** Up to `limit` rows with `start` ≤ key < `end`, in key order, copied. */
   page(start: string, end: string, limit: number): Row[] {
+    this.#keepCurrent();
     return guarded(this.folder, () => {
       const rows: Row[] = [];
       for (const row of this.#database.getRange({ start, end, limit })) rows.push(row);
@@ -114,6 +119,14 @@ export class Environment {
     this.#database.removeSync(key);
   }
 
+  /** Within a transaction: removes every row but the format. */
+  clear(): void {
+    this.#mustWrite();
+    const format = this.get(FORMAT_KEY);
+    this.#database.clearSync();
+    if (format !== null) this.put(FORMAT_KEY, format);
+  }
+
   /**
    * Runs `work` in one write transaction; where it throws, nothing of it happened and `onRollback` handlers run.
    * A call within a transaction joins it.
@@ -137,25 +150,40 @@ export class Environment {
     this.#onRollback.push(handler);
   }
 
-  /** Lets later reads of this turn see what other threads have committed. */
-  refresh(): void {
-    if (this.#depth === 0) this.#database.resetReadTxn();
-  }
-
   /** Bytes of the file in use, for figures. */
   sizeBytes(): number {
     return lstatSync(join(this.folder, 'data.mdb')).size;
   }
 
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     void this.#database.close();
+  }
+
+  /**
+   * The package renews its snapshot by a timer, which may come after the message by which another thread says that it
+   * has committed. Here it is renewed once in every uninterrupted stretch of code.
+   */
+  #keepCurrent(): void {
+    if (this.#isCurrent || this.#depth > 0) return;
+    this.#database.resetReadTxn();
+    this.#isCurrent = true;
+    queueMicrotask(() => {
+      this.#isCurrent = false;
+    });
   }
 
   #mustWrite(): void {
     if (this.#depth === 0) throw new TidemarkError('internal', 'store', 'a write outside of a transaction');
   }
 
-  #checkFormat(options: EnvironmentOptions): void {
+  #settle(options: EnvironmentOptions): void {
+    this.#database.transactionSync(() => fillTail(this.folder));
     const wanted = `${options.kind} ${options.format}`;
     const found = this.get(FORMAT_KEY)?.toString('latin1');
     if (found === wanted) return;
@@ -171,22 +199,7 @@ export class Environment {
     if (kind === options.kind && Number(format) > options.format) throw newer(this.folder, Number(format));
     throw damaged(this.folder, `holds "${found.slice(0, 40)}", not ${wanted}`);
   }
-
-  /** A file shorter than its own root says would end the process with SIGBUS at the first read of a missing page. */
-  #refuseTruncated(): void {
-    const stats = this.#database.getStats() as {
-      lastPageNumber?: number;
-      pageSize?: number;
-      root?: { pageSize?: number };
-    };
-    const pageBytes = stats.pageSize ?? stats.root?.pageSize ?? 4096;
-    const expected = ((stats.lastPageNumber ?? 0) + 1 - SPARE_PAGES) * pageBytes;
-    if (this.sizeBytes() < expected) throw damaged(this.folder, 'file cut short');
-  }
 }
-
-/** Pages at the end that a transaction may have taken and given back without ever writing them. */
-const SPARE_PAGES = 16;
 
 function openDatabase(folder: string, durable: boolean): RootDatabase<Buffer, string> {
   const options = {
@@ -195,7 +208,6 @@ function openDatabase(folder: string, durable: boolean): RootDatabase<Buffer, st
     overlappingSync: false,
     noSync: !durable,
     permissionsMode: 0o600,
-    maxReaders: 512,
     maxDbs: 1,
     cache: false,
     keyEncoder: { writeKey: writeByteString, readKey: readByteString },
@@ -227,33 +239,28 @@ function prepareFolder(folder: string): void {
     if (!stat.isDirectory()) throw new Error('not a directory');
     if (process.geteuid !== undefined && stat.uid !== process.geteuid()) throw new Error('belongs to another user');
   } catch (error) {
-    throw new TidemarkError('unavailable', 'state-unusable', `cannot use ${folder}: ${messageOf(error)}`, {
-      cause: error,
-      remedy: 'Check the folder, or choose another with TIDEMARK_HOME.',
-    });
+    throw unusable(folder, error);
   }
 }
 
-/** Opens nothing that is a symlink or belongs to someone else. Returns whether there is no store yet. */
-function refuseForeignFiles(folder: string): boolean {
-  let isNew = true;
-  for (const name of ['data.mdb', 'lock.mdb']) {
-    let fd: number;
-    try {
-      fd = openSync(join(folder, name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
-      throw damaged(folder, `${name}: ${messageOf(error)}`, error);
-    }
-    try {
-      const stat = fstatSync(fd);
-      if (!stat.isFile()) throw damaged(folder, `${name} is not a regular file`);
-      if (name === 'data.mdb' && stat.size > 0) isNew = false;
-    } finally {
-      closeSync(fd);
-    }
+/** Opens nothing that is a symlink or belongs to someone else, and nothing LMDB would choke on. */
+function prepareFiles(folder: string): void {
+  let fault: StoreFault | null;
+  try {
+    fault = prepareStoreFiles(folder);
+  } catch (error) {
+    fault = { kind: errnoOf(error) === 'ENOSPC' ? 'full' : 'unusable', detail: messageOf(error) };
   }
-  return isNew;
+  switch (fault?.kind) {
+    case undefined:
+      return;
+    case 'damaged':
+      throw damaged(folder, fault?.detail ?? '');
+    case 'full':
+      throw full(folder, fault?.detail);
+    case 'unusable':
+      throw unusable(folder, fault?.detail);
+  }
 }
 
 /** Turns the store's own errors into ours; errors of callers pass. */
@@ -265,7 +272,7 @@ function guarded<T>(folder: string, work: () => T): T {
     const message = messageOf(error);
     if (!/MDB_|Invalid (argument|key)|No space left|Input\/output error/.test(message)) throw error;
     if (/No space left|MDB_MAP_FULL/.test(message)) {
-      throw new TidemarkError('unavailable', 'state-full', `no space left for ${folder}`, { cause: error });
+      throw full(folder, error);
     }
     throw damaged(folder, message, error);
   }
@@ -276,6 +283,20 @@ export function damaged(folder: string, detail: string, cause?: unknown): Tidema
   return new TidemarkError('unavailable', 'state-damaged', `damaged state in ${folder}: ${detail}`, {
     cause,
     remedy: `Move ${folder} away and run again: the next run counts as a first sync, which deletes nothing.`,
+  });
+}
+
+function full(folder: string, cause: unknown): TidemarkError {
+  return new TidemarkError('unavailable', 'state-full', `no space left for ${folder}: ${messageOf(cause)}`, {
+    cause,
+    remedy: 'Make room, or choose another folder with TIDEMARK_HOME.',
+  });
+}
+
+function unusable(folder: string, cause: unknown): TidemarkError {
+  return new TidemarkError('unavailable', 'state-unusable', `cannot use ${folder}: ${messageOf(cause)}`, {
+    cause,
+    remedy: 'Check the folder, or choose another with TIDEMARK_HOME.',
   });
 }
 

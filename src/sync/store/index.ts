@@ -9,9 +9,10 @@ import { randomBytes } from 'node:crypto';
 import { type BytePath, joinPath, nameOf, ROOT } from '../../platform/core/byte-path.ts';
 import { ByteReader, ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
+import { identityOf as identityOfStat, sameStat } from '../../platform/core/stat-codec.ts';
 import type { Digests, Entry } from '../core/entry.ts';
 import { isTracked } from '../core/entry.ts';
-import { decodeRecord, encodeRecord, type IndexRecord, identityOf, sameStat } from '../core/index-record.ts';
+import { decodeRecord, encodeRecord, type IndexRecord } from '../core/index-record.ts';
 import { REUSE_MIN_BYTES } from '../core/limits.ts';
 import { factKey, MAX_KEYED_SIZE, type Place, placeAt, sizeKey } from '../core/tree-key.ts';
 import type { Change } from '../endpoint.ts';
@@ -266,11 +267,6 @@ export class Index {
     this.transaction(() => this.#environment.put(factKey(`own ${name}`), Buffer.from(value, 'latin1')));
   }
 
-  /** Lets reads see at once what other threads have committed; otherwise they do from the next turn of the event loop on. */
-  refresh(): void {
-    this.#environment.refresh();
-  }
-
   close(): void {
     this.#environment.close();
   }
@@ -360,6 +356,10 @@ export class Index {
     this.#environment.put(COUNT_FACT, new ByteWriter(8).u53(this.#entries).take());
     this.#countChanged = false;
   }
+}
+
+function identityOf(packedStat: Uint8Array | null): string | null {
+  return packedStat === null ? null : identityOfStat(packedStat);
 }
 
 function isKeyed(entry: Entry): entry is Extract<Entry, { kind: 'file' }> {

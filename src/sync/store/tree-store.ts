@@ -223,6 +223,13 @@ export class TreeStore {
     return true;
   }
 
+  /** Within a transaction that removed every row: starts over. */
+  reset(): void {
+    this.#load();
+    this.#nextNumber = ROOT_DIRECTORY;
+    this.#structureChanged();
+  }
+
   /** Writes what a transaction changed in the store's own facts; to be called before it commits. */
   flush(): void {
     if (!this.#isChanged) return;

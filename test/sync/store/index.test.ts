@@ -11,8 +11,8 @@ import {
   parentOf,
   ROOT,
 } from '../../../src/platform/core/byte-path.ts';
+import { identityOf } from '../../../src/platform/core/stat-codec.ts';
 import type { Entry } from '../../../src/sync/core/entry.ts';
-import { identityOf } from '../../../src/sync/core/index-record.ts';
 import type { Change } from '../../../src/sync/endpoint.ts';
 import { Index, type IndexRecord } from '../../../src/sync/store/index.ts';
 import { directoryRecord, fileRecord, packedStat, UNTRACKED } from './records.ts';

@@ -1,0 +1,202 @@
+/**
+ * The folder of sessions: one folder each, named by a hex id, holding what the session is called by (`session.json`),
+ * its lock, and its archive.
+ *
+ * A session is found by the canonical addresses of its pair, else by the identities of its roots (a root that was moved,
+ * or is reached by another name). Ids of new sessions follow from the addresses, so two runs that make the same session
+ * at once meet in one folder, and the lock decides. `session.json` only serves to find a session: what was agreed, and
+ * of which roots, stands in the archive. It is written whole and renamed into place.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { TidemarkError } from '../../platform/core/errors.ts';
+import type { FileSystem } from '../../platform/filesystem.ts';
+import type { Side } from '../core/entry.ts';
+import { Archive } from './archive.ts';
+import { FolderLock } from './folder-lock.ts';
+import { readSessionFile, type SessionFile, writeSessionFile } from './session-file.ts';
+
+export type PairAddresses = Readonly<Record<Side, string>>;
+/** Null where a root does not exist yet. */
+export type PairIdentities = Readonly<Record<Side, string | null>>;
+
+/** A session that was found. */
+export interface SessionSummary extends SessionFile {
+  readonly id: string;
+}
+
+/** A session held by this run; `close` gives it back. */
+export interface OpenSession {
+  readonly id: string;
+  readonly archive: Archive;
+  readonly isNew: boolean;
+  close(): void;
+}
+
+export interface SessionsOptions {
+  /** Time noted in locks. */
+  readonly now?: () => Date;
+}
+
+const ID = /^[0-9a-f]{32}$/;
+
+export class Sessions {
+  readonly folder: string;
+  readonly #fileSystem: FileSystem;
+  readonly #now: () => Date;
+
+  /** `stateFolder` is an absolute path; nothing is made before a session is opened. */
+  constructor(fileSystem: FileSystem, stateFolder: string, options: SessionsOptions = {}) {
+    this.#fileSystem = fileSystem;
+    this.folder = join(stateFolder, 'sessions');
+    this.#now = options.now ?? (() => new Date());
+  }
+
+  /** The session of a pair: by addresses first, else by identities; null where there is none. */
+  find(addresses: PairAddresses, identities: PairIdentities): SessionSummary | null {
+    const all = this.list();
+    const byAddress = all.filter((session) => isSamePair(session.addresses, addresses));
+    const byIdentity = all.filter((session) => isSamePair(session.identities, identities));
+    return byAddress.find((session) => byIdentity.includes(session)) ?? byAddress[0] ?? byIdentity[0] ?? null;
+  }
+
+  /** Every readable session, by id. */
+  list(): SessionSummary[] {
+    let names: string[];
+    try {
+      names = readdirSync(this.folder);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw unusable(this.folder, error);
+    }
+    return names
+      .filter((name) => ID.test(name))
+      .sort()
+      .flatMap((id) => {
+        const file = readSessionFile(join(this.folder, id));
+        return file === null ? [] : [{ id, ...file }];
+      });
+  }
+
+  /**
+   * Finds or makes the session of a pair and locks it. `scratch` (a dry run) makes nothing: a session that does not exist
+   * is stood in for by an empty archive in a temporary folder. Throws `locked`, and `unavailable` for damaged state.
+   */
+  open(addresses: PairAddresses, identities: PairIdentities, options: { readonly scratch: boolean }): OpenSession {
+    const found = this.find(addresses, identities);
+    if (found !== null) return this.#openFolder(found.id, null, options.scratch);
+    if (options.scratch) return openScratch();
+    return this.#openFolder(this.#freeId(addresses), { addresses, identities }, false);
+  }
+
+  /** Opens a session by its id. Throws `usage` (`no-session`) where there is none. */
+  openById(id: string): OpenSession {
+    if (!ID.test(id) || readSessionFile(join(this.folder, id)) === null) {
+      throw new TidemarkError('usage', 'no-session', `no session ${id.slice(0, 64)}`);
+    }
+    return this.#openFolder(id, null, false);
+  }
+
+  /** Removes a session's state, which no run may hold. The trees are not touched. */
+  remove(id: string): void {
+    const session = this.openById(id);
+    try {
+      session.archive.close();
+      rmSync(join(this.folder, id), { recursive: true });
+    } finally {
+      session.close();
+    }
+  }
+
+  #openFolder(id: string, made: SessionFile | null, scratch: boolean): OpenSession {
+    const folder = join(this.folder, id);
+    prepareFolder(this.folder);
+    prepareFolder(folder);
+    const lock = FolderLock.take(this.#fileSystem, folder, this.#now());
+    let archive: Archive | null = null;
+    try {
+      const isNew = readSessionFile(folder) === null;
+      if (isNew && made !== null) writeSessionFile(this.#fileSystem, folder, made);
+      archive = Archive.open(join(folder, 'archive'));
+      return this.#held(id, folder, archive, lock, isNew, scratch);
+    } catch (error) {
+      archive?.close();
+      lock.release();
+      throw error;
+    }
+  }
+
+  #held(id: string, folder: string, archive: Archive, lock: FolderLock, isNew: boolean, scratch: boolean): OpenSession {
+    let isOpen = true;
+    const close = () => {
+      if (!isOpen) return;
+      isOpen = false;
+      try {
+        if (!scratch) this.#noteRoots(folder, archive);
+      } finally {
+        archive.close();
+        lock.release();
+      }
+    };
+    return { id, archive, isNew, close };
+  }
+
+  /** Brings `session.json` in line with the roots of the last settled run. */
+  #noteRoots(folder: string, archive: Archive): void {
+    const known = readSessionFile(folder);
+    if (known === null || !archive.isOpen) return;
+    const facts = archive.readSession();
+    if (facts === null) return;
+    const addresses = { alpha: facts.alpha.address, beta: facts.beta.address };
+    const identities = { alpha: facts.alpha.identity, beta: facts.beta.identity };
+    if (isSamePair(known.addresses, addresses) && isSamePair(known.identities, identities)) return;
+    writeSessionFile(this.#fileSystem, folder, { addresses, identities });
+  }
+
+  /** An id that no other pair's session has; the same for every run that asks for this pair. */
+  #freeId(addresses: PairAddresses): string {
+    for (let attempt = 0; ; attempt++) {
+      const hash = createHash('sha256').update(JSON.stringify([addresses.alpha, addresses.beta, attempt]));
+      const id = hash.digest('hex').slice(0, 32);
+      const taken = readSessionFile(join(this.folder, id));
+      if (taken === null || isSamePair(taken.addresses, addresses)) return id;
+    }
+  }
+}
+
+function openScratch(): OpenSession {
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-dry-run-'));
+  const archive = Archive.open(join(folder, 'archive'), { durable: false });
+  const close = () => {
+    archive.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { id: randomBytes(16).toString('hex'), archive, isNew: true, close };
+}
+
+function isSamePair(left: PairIdentities, right: PairIdentities): boolean {
+  return left.alpha !== null && left.beta !== null && left.alpha === right.alpha && left.beta === right.beta;
+}
+
+/** Makes a folder of ours, or checks that it is one: a directory, no symlink, of this user, closed to others. */
+function prepareFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const { uid, mode } = lstatSync(folder);
+    if ((mode & 0o170000) !== 0o040000) throw new Error('not a directory');
+    if (process.geteuid !== undefined && uid !== process.geteuid()) throw new Error('belongs to another user');
+    if ((mode & 0o022) !== 0) throw new Error('others may write to it');
+  } catch (error) {
+    throw unusable(folder, error);
+  }
+}
+
+function unusable(folder: string, error: unknown): TidemarkError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new TidemarkError('unavailable', 'state-folder', `cannot use ${folder}: ${reason}`, {
+    cause: error,
+    remedy: 'Make it a folder that only you can write to, or set TIDEMARK_HOME to another one.',
+  });
+}
