@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { loadAddon } from '../../src/platform/addon.ts';
+import { DeltaEncoder } from '../../src/sync/core/delta.ts';
 import { parseSignature } from '../../src/sync/core/signature.ts';
 import {
   createDeltaEngine,
@@ -23,17 +24,28 @@ describe.skipIf(loadAddon().addon === null)('the native engine', () => {
     expect(threadDeltaEngine().kind).toBe('native');
   });
 
-  function run(engine: DeltaEngine, old: Buffer, fresh: Buffer, slices?: readonly number[]) {
+  /** `sizeHint`: 0 makes the smallest window; `capacity`: runs taken from one scan. */
+  function run(
+    engine: DeltaEngine,
+    old: Buffer,
+    fresh: Buffer,
+    { slices = [262_144], sizeHint = 1e9, capacity = 9 } = {},
+  ) {
     const packed = signatureOf(old, engine.signBlocks, 0xfedc_ba98_7654_3210n);
     const signature = parseSignature(packed);
-    const steps = stepsOf(engine.createEncoder(signature, fresh.length), fresh, slices);
+    const windowed = engine.createMatcher(signature);
+    const steps = stepsOf(new DeltaEncoder(signature, windowed, sizeHint), fresh, slices);
     expect(applied(steps, old, signature).equals(fresh)).toBe(true);
-    const matcher = engine.createMatcher(signature);
-    const found = new Uint32Array(2 + 3 * 100_000);
-    matcher.scan(fresh, 0, fresh.length, true, found);
+    const whole = engine.createMatcher(signature);
+    const scans: number[][] = [];
+    const found = new Uint32Array(2 + 3 * capacity);
+    do {
+      whole.scan(fresh, found[0] as number, fresh.length, true, found);
+      scans.push([...found.subarray(0, 2 + (found[1] as number) * 3)]);
+    } while (found[1] === capacity);
     // Digests: comparing large buffers element by element takes seconds.
     const told = steps.map((step) => (step.kind === 'literal' ? sha256(step.bytes) : step));
-    return { packed, told, found: [...found.subarray(0, 2 + (found[1] as number) * 3)], counters: matcher.counters() };
+    return { packed, told, scans, counters: [windowed.counters(), whole.counters()] };
   }
 
   test('gives the same signature, steps and counts as TypeScript', () => {
@@ -41,11 +53,14 @@ describe.skipIf(loadAddon().addon === null)('the native engine', () => {
       fc.property(
         versions,
         fc.array(fc.integer({ min: 1, max: 30_000 }), { minLength: 1, maxLength: 4 }),
-        ({ old, fresh }, slices) => {
-          expect(run(native, old, fresh, slices)).toEqual(run(portable, old, fresh, slices));
+        fc.constantFrom(0, 3000, 1_000_000),
+        fc.integer({ min: 1, max: 4 }),
+        ({ old, fresh }, slices, sizeHint, capacity) => {
+          const options = { slices, sizeHint, capacity };
+          expect(run(native, old, fresh, options)).toEqual(run(portable, old, fresh, options));
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 100 },
     );
   });
 
@@ -56,7 +71,7 @@ describe.skipIf(loadAddon().addon === null)('the native engine', () => {
     const fresh = Buffer.alloc(size, thueMorse(128, 1, 2));
     const result = run(native, old, fresh);
     expect(result).toEqual(run(portable, old, fresh));
-    expect(result.counters.failedBytes).toBeLessThanOrEqual(size + 64 * 1024);
+    for (const { failedBytes } of result.counters) expect(failedBytes).toBeLessThanOrEqual(size + 64 * 1024);
   });
 
   test('64 MiB of zeros against zeros with specks: few strong checks, few steps', () => {

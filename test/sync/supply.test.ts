@@ -44,14 +44,12 @@ describe.each(FILE_SYSTEMS.map((fileSystem) => [fileSystem.kind, fileSystem] as 
       for (const [index, bytes] of contents.entries()) write(`f${index}`, bytes);
       const orders = contents.map((_, index) => folder.order(fileSystem, index, `f${index}`));
       const records = await supplied(fileSystem, folder, orders);
-      expect(records).toEqual(
-        contents.map((bytes, id) => ({
-          kind: 'small',
-          id,
-          entry: { ...orders[id]?.expected, digests: hashBytes(bytes, 'both') },
-          bytes,
-        })),
-      );
+      for (const [id, bytes] of contents.entries()) {
+        const record = records[id];
+        const entry = { ...orders[id]?.expected, digests: hashBytes(bytes, 'both') };
+        expect({ ...record, bytes: null }).toEqual({ kind: 'small', id, entry, bytes: null });
+        expect(record?.kind === 'small' && record.bytes.equals(bytes)).toBe(true);
+      }
     });
 
     test('chunks hold whole records and stay small, whatever the number of files', async () => {

@@ -17,23 +17,31 @@ import {
 
 beforeAll(initHashing);
 
-function delta(old: Buffer, fresh: Buffer, sliceSizes?: readonly number[], strongHash: StrongHash = xxh64) {
+/** `sizeHint`: 0 makes the smallest window, two blocks. */
+function delta(
+  old: Buffer,
+  fresh: Buffer,
+  sliceSizes?: readonly number[],
+  strongHash: StrongHash = xxh64,
+  sizeHint = fresh.length,
+) {
   const signature = parseSignature(signatureOf(old, createBlockSigner(strongHash)));
   const matcher = createBlockMatcher(signature, strongHash);
-  const steps = stepsOf(new DeltaEncoder(signature, matcher, fresh.length), fresh, sliceSizes);
+  const steps = stepsOf(new DeltaEncoder(signature, matcher, sizeHint), fresh, sliceSizes);
   return { signature, steps, result: applied(steps, old, signature), counters: matcher.counters() };
 }
 
-test('a delta against the old version gives the new one, however the content is sliced', () => {
+test('a delta against the old version gives the new one, whatever the slices and the window', () => {
   fc.assert(
     fc.property(
       versions,
       fc.array(fc.integer({ min: 1, max: 30_000 }), { minLength: 1, maxLength: 5 }),
-      ({ old, fresh }, slices) => {
-        expect(delta(old, fresh, slices).result.equals(fresh)).toBe(true);
+      fc.constantFrom(0, 3000, 1_000_000),
+      ({ old, fresh }, slices, sizeHint) => {
+        expect(delta(old, fresh, slices, xxh64, sizeHint).result.equals(fresh)).toBe(true);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
 });
 
@@ -72,6 +80,16 @@ describe('what is sent', () => {
   test('an unchanged file is one run, also over the borders of the window', () => {
     const large = noise(5_000_000, 4);
     expect(delta(large, large).steps).toEqual([{ kind: 'blocks', first: 0, count: 2233 }]);
+  });
+
+  test('a small window finds the same blocks', () => {
+    const fresh = Buffer.concat([old.subarray(0, 50_000), noise(9, 2), old.subarray(50_000), noise(300, 3)]);
+    const steps = (sizeHint: number) => {
+      const result = delta(old, fresh, [1000], xxh64, sizeHint).steps;
+      return { runs: result.filter(({ kind }) => kind === 'blocks'), literal: literalBytes(result) };
+    };
+    expect(steps(0)).toEqual(steps(fresh.length));
+    expect(steps(0)).toMatchObject({ literal: 9 + block + 300 });
   });
 
   test('after a hole the encoder goes on', () => {
