@@ -57,7 +57,7 @@ export function formatEndpointAddress(address: EndpointAddress): string {
   const user = address.user === null ? '' : `${percentEncode(toBytes(address.user), /[^A-Za-z0-9._+-]/)}@`;
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   const port = address.port === null ? '' : `:${address.port}`;
-  const path = percentEncode(address.path, UNSAFE_IN_URL);
+  const path = percentEncode(address.path, UNSAFE_IN_URL).replace(/^\/~(?=\/|$)/, '/%7e');
   return `ssh://${user}${host}${port}${address.home ? `/~${path === '' ? '' : `/${path}`}` : path}`;
 }
 
@@ -66,7 +66,9 @@ export function hostFault(host: string): string | null {
   if (host === '') return 'the host is empty';
   if (host.length > MAX_NAME_LENGTH) return 'the host name is too long';
   if (host.startsWith('-')) return 'a host must not begin with "-"';
-  return /[^\p{L}\p{N}._:%-]/u.test(host) ? 'the host name holds characters no host name has' : null;
+  // Colons make it an IPv6 address, which may name a zone behind a percent sign.
+  const strange = host.includes(':') ? /[^A-Za-z0-9.:%_-]/ : /[^\p{L}\p{N}._-]/u;
+  return strange.test(host) ? 'the host name holds characters no host name has' : null;
 }
 
 /** Why `user` must not be handed to a program, or null where it may. */
@@ -103,8 +105,12 @@ function parseUrl(text: string): SshAddress {
   if (slash < 0) throw refuse(text, 'the path is empty', `For the home directory write ${text}/~`);
   if (/[?#]/.test(rest.slice(0, slash))) throw refuse(text, 'the host part holds "?" or "#"');
   const authority = parseAuthority(text, rest.slice(0, slash), true);
-  const path = percentDecode(text, rest.slice(slash));
-  return { kind: 'ssh', ...authority, ...remotePath(text, /^\/~(\/|$)/.test(path) ? path.slice(1) : path) };
+  const path = rest.slice(slash);
+  // A "~" written as %7e is a name like any other.
+  const fromHome = /^\/~(\/|$)/.test(path);
+  const bytes = percentDecode(text, fromHome ? path.slice(2).replace(/^\/+/, '') : path);
+  if (!fromHome) return { kind: 'ssh', ...authority, ...remotePath(text, bytes) };
+  return { kind: 'ssh', ...authority, ...remotePath(text, `~/${bytes}`) };
 }
 
 function parseAuthority(text: string, authority: string, url: boolean): Pick<SshAddress, 'user' | 'host' | 'port'> {
