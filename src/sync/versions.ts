@@ -153,6 +153,7 @@ export class VersionWriter {
   /** Ends the run: folders that hold nothing are removed. */
   close(): void {
     if (this.#manifest === null || this.#folder === null) return;
+    this.flush();
     this.#context.fileSystem.close(this.#manifest);
     this.#manifest = null;
     settle(this.#context.fileSystem, this.#context.root, this.#folder);
@@ -184,11 +185,18 @@ export function* readVersions(fileSystem: FileSystem, root: Fd): Generator<Versi
     const present = new Set(namesIn(fileSystem, root, folder));
     // A number announced twice is what was said last.
     const records = new Map(manifest.records.map((record) => [record.number, record]));
-    for (const { number, path, reason, whenMs, entry } of records.values()) {
-      if (entry.kind !== 'directory' && !present.has(String(number))) continue;
+    for (const record of records.values()) {
+      const { number, path, reason, whenMs, entry } = record;
+      if (entry.kind === 'directory' ? isStillThere(fileSystem, root, record) : !present.has(String(number))) continue;
       yield { run, number, path, reason, whenMs, session: manifest.session, entry };
     }
   }
+}
+
+/** True where a directory was announced, but not removed after all. */
+function isStillThere(fileSystem: FileSystem, root: Fd, record: ManifestRecord): boolean {
+  const live = fileSystem.stat(root, record.path);
+  return live !== null && isDirectory(live.mode) && live.ino === record.displacedInode;
 }
 
 /** Where a version's object is. */

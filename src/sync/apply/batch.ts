@@ -10,7 +10,7 @@
 import { fsyncSync } from 'node:fs';
 import { create } from './create.ts';
 import { changeInPlace } from './in-place.ts';
-import { isFileSystemSynced, syncObject } from './ledger.ts';
+import { isFileSystemSynced, syncFolder, syncObject } from './ledger.ts';
 import { failedBy, type Result } from './outcome.ts';
 import { prepare } from './prepare.ts';
 import { remove } from './remove.ts';
@@ -74,7 +74,7 @@ function syncStaged(shop: Workshop, tasks: readonly Task[], hasManifest: boolean
   if (unsynced.length > MAX_SINGLE_SYNCS && isFileSystemSynced(context)) return;
   for (const { staged } of unsynced) if (staged !== null) syncObject(context, staged);
   if (hasManifest && versions.manifest !== null) fsyncSync(versions.manifest);
-  for (const folder of folders) context.fileSystem.syncDirectory(context.root, folder);
+  for (const folder of folders) syncFolder(context, folder);
 }
 
 function attemptSync(sync: () => void): Result | null {

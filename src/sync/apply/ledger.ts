@@ -77,7 +77,6 @@ export class Ledger {
 
   /** Makes everything touched durable. Throws what the sync throws, and must not be asked again then. */
   sync(): void {
-    const { fileSystem, root } = this.#context;
     const directories = [...this.#directories];
     const objects = [...this.#objects];
     this.#directories.clear();
@@ -85,7 +84,7 @@ export class Ledger {
     if (!this.#context.options.durable || directories.length + objects.length === 0) return;
     if (directories.length + objects.length > MAX_SINGLE_SYNCS && isFileSystemSynced(this.#context)) return;
     for (const path of objects) syncObject(this.#context, path);
-    for (const path of directories) ignoreGone(() => fileSystem.syncDirectory(root, path));
+    for (const path of directories) syncFolder(this.#context, path);
   }
 
   /** Records all changes in one transaction. */
@@ -130,7 +129,7 @@ export function syncObject(context: ApplyContext, path: BytePath): void {
     fd = fileSystem.openFile(root, path);
   } catch (error) {
     const code = errnoOf(error);
-    if (code === 'EINVAL' || code === 'EISDIR') ignoreGone(() => fileSystem.syncDirectory(root, path));
+    if (code === 'EINVAL' || code === 'EISDIR') syncFolder(context, path);
     else if (code === 'EACCES' || code === 'EPERM') isFileSystemSynced(context);
     else if (code !== 'ENOENT' && code !== 'ELOOP') throw error;
     return;
@@ -142,12 +141,13 @@ export function syncObject(context: ApplyContext, path: BytePath): void {
   }
 }
 
-/** What was removed meanwhile needs no sync: its parent is synced. An unreadable directory is synced with everything. */
-function ignoreGone(work: () => void): void {
+/** fsync of a directory. One that was removed or replaced meanwhile needs none: its parent is synced. */
+export function syncFolder(context: ApplyContext, path: BytePath): void {
   try {
-    work();
+    context.fileSystem.syncDirectory(context.root, path);
   } catch (error) {
     const code = errnoOf(error);
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+    if (code === 'EACCES' || code === 'EPERM') isFileSystemSynced(context);
+    else if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ELOOP') throw error;
   }
 }

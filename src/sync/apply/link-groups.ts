@@ -22,14 +22,15 @@ export class LinkGroups {
     this.#context = context;
   }
 
-  /** `path` became another name of the file that `to` names; `stat` is of that file. */
-  add(path: BytePath, to: BytePath, stat: Stat): void {
+  /** `path` became another name of the file that `to` names; `stat` is of that file. Its record is renewed at once. */
+  add(ledger: Ledger, path: BytePath, to: BytePath, stat: Stat): void {
     const known = this.#groups.get(stat.ino);
     const group = known ?? { members: new Set([to]), stat };
     group.stat = stat;
     group.members.add(to).add(path);
     this.#groups.set(stat.ino, group);
     this.#touched.add(group);
+    this.#renew(ledger, to, group);
   }
 
   /** Renews the records of all names of the groups touched since the last time. */

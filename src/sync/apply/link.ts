@@ -61,6 +61,6 @@ export function recordLink(
   const content = source?.entry.kind === 'file' ? source.entry : after;
   const result = recordPut(shop, path, after, content, startedMs);
   const stat = shop.context.fileSystem.stat(shop.context.root, locate(shop.context, path));
-  if (stat !== null && copyFrom !== undefined) shop.links.add(path, copyFrom, stat);
+  if (stat !== null && copyFrom !== undefined) shop.links.add(shop.ledger, path, copyFrom, stat);
   return result;
 }
