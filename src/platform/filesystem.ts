@@ -79,11 +79,12 @@ export interface FileSystem {
 
   /** Opens a directory given by an absolute OS path (symlinks in it are followed: the user named it). */
   openRoot(absolutePath: string | Buffer): Fd;
+  /** Every descriptor handed out here is closed here, never with node:fs: worker threads of Node count only their own. */
   close(fd: Fd): void;
 
   /** Lists directories in bulk (getdents64 + statx by held descriptors, several threads in the native version). */
   readDirectories(root: Fd, paths: readonly BytePath[]): DirectoryListing[];
-  /** null where nothing is there (ENOENT, ENOTDIR). Never follows. */
+  /** null where nothing is there (ENOENT, ENOTDIR). Never follows; `ELOOP` for a symlink in the middle of the path, as everywhere here. */
   stat(root: Fd, path: BytePath): Stat | null;
   fstat(fd: Fd): Stat;
 

@@ -18,6 +18,8 @@ export interface Implementation {
   readonly fileSystem: FileSystem;
   /** Steps through descriptors: paths of any length, no race with symlinks. */
   readonly holdsDescriptors: boolean;
+  /** Has openat2, renameat2, statx, fchmodat2: can exchange. */
+  readonly hasNewCalls: boolean;
 }
 
 export interface Tree {
@@ -28,14 +30,26 @@ export interface Tree {
 const NATIVE_SOURCES = join(import.meta.dirname, '../../src/platform/native');
 const CACHE = join(import.meta.dirname, '../../node_modules/.cache/tidemark');
 
-/** Native as built, native as on a kernel without openat2, portable, portable as on other systems. */
+/** Native as built, native without newer system calls, portable, portable as on other systems. */
 export const IMPLEMENTATIONS: readonly Implementation[] = [
-  ...nativeImplementation('native', addonPath()),
-  ...nativeImplementation('native without openat2', compileWithoutOpenat2()),
+  ...nativeImplementation('native', addonPath(), true),
+  ...nativeImplementation('native, old kernel', compileForOldKernel(), false),
   ...(process.platform === 'linux'
-    ? [{ name: 'portable', fileSystem: portableFileSystem(descriptorPlaces()), holdsDescriptors: true }]
+    ? [
+        {
+          name: 'portable',
+          fileSystem: portableFileSystem(descriptorPlaces()),
+          holdsDescriptors: true,
+          hasNewCalls: false,
+        },
+      ]
     : []),
-  { name: 'portable, checked', fileSystem: portableFileSystem(checkedPlaces()), holdsDescriptors: false },
+  {
+    name: 'portable, checked',
+    fileSystem: portableFileSystem(checkedPlaces()),
+    holdsDescriptors: false,
+    hasNewCalls: false,
+  },
 ];
 
 export const NATIVE = IMPLEMENTATIONS.filter(({ fileSystem }) => fileSystem.kind === 'native');
@@ -73,23 +87,25 @@ export function treeMaker(fileSystem: FileSystem): () => Tree {
   };
 }
 
-function nativeImplementation(name: string, path: string | null): Implementation[] {
+function nativeImplementation(name: string, path: string | null, isNew: boolean): Implementation[] {
   const { addon } = path === null ? { addon: null } : loadAddonFrom(path);
-  return addon === null ? [] : [{ name, fileSystem: nativeFileSystem(addon), holdsDescriptors: true }];
+  return addon === null
+    ? []
+    : [{ name, fileSystem: nativeFileSystem(addon), holdsDescriptors: true, hasNewCalls: isNew }];
 }
 
 /** Compiled once for each state of the sources; null where there is no compiler. */
-function compileWithoutOpenat2(): string | null {
+function compileForOldKernel(): string | null {
   if (process.platform !== 'linux') return null;
   const hash = createHash('sha256');
   for (const name of fs.readdirSync(NATIVE_SOURCES).sort()) hash.update(fs.readFileSync(join(NATIVE_SOURCES, name)));
-  const path = join(CACHE, `without-openat2-${process.arch}-${hash.digest('hex').slice(0, 16)}.node`);
+  const path = join(CACHE, `old-kernel-${process.arch}-${hash.digest('hex').slice(0, 16)}.node`);
   if (fs.existsSync(path)) return path;
   fs.mkdirSync(CACHE, { recursive: true });
   const { include_dir: headers } = createRequire(import.meta.url)('node-api-headers');
   const sources = fs.readdirSync(NATIVE_SOURCES).filter((name) => name.endsWith('.c'));
   const fresh = `${path}.${process.pid}`;
-  const flags = ['-O1', '-fPIC', '-shared', '-pthread', '-std=gnu11', '-DNAPI_VERSION=9', '-DTIDEMARK_WITHOUT_OPENAT2'];
+  const flags = ['-O1', '-fPIC', '-shared', '-pthread', '-std=gnu11', '-DNAPI_VERSION=9', '-DTIDEMARK_OLD_KERNEL'];
   const files = sources.map((name) => join(NATIVE_SOURCES, name));
   const result = spawnSync('cc', [...flags, `-I${headers}`, ...files, '-o', fresh]);
   if (result.status !== 0) return null;

@@ -14,7 +14,8 @@
 #endif
 
 static int change_mode(int handle, mode_t mode) {
-  if (syscall(SYS_fchmodat2, handle, "", mode, AT_EMPTY_PATH) == 0) return 0;
+  errno = ENOSYS;
+  if (!TM_IS_OLD_KERNEL && syscall(SYS_fchmodat2, handle, "", mode, AT_EMPTY_PATH) == 0) return 0;
   /* Linux before 6.6, or a sandbox that does not know the call. */
   if (errno != ENOSYS && errno != EPERM) return -1;
   char path[TM_PROC_PATH_BYTES];

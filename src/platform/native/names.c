@@ -93,6 +93,10 @@ static int rename_pair(const struct tm_place *from, const struct tm_place *to) {
 }
 
 static int rename_with(const struct tm_place *from, const struct tm_place *to, unsigned flags) {
+  if (TM_IS_OLD_KERNEL) {
+    errno = EINVAL;
+    return -1;
+  }
   return (int)syscall(SYS_renameat2, from->directory, from->name, to->directory, to->name, flags);
 }
 

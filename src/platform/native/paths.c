@@ -53,28 +53,20 @@ static int open_stepwise(int start, char *path, int flags) {
   }
 }
 
-#ifdef TIDEMARK_WITHOUT_OPENAT2
-/* For the tests: as if the kernel had no openat2. */
-static int open_at_once(int directory, const char *path, int flags) {
-  (void)directory, (void)path, (void)flags;
-  errno = ENOSYS;
-  return -1;
-}
-#else
 static int open_at_once(int directory, const char *path, int flags) {
   struct open_how how = {
-      .flags = (uint64_t)flags,
+      .flags = (unsigned)flags,
       .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
   };
   int fd = -1;
+  errno = ENOSYS;
   /* EAGAIN: something was renamed while the kernel resolved. */
-  for (int attempt = 0; attempt < 8; attempt++) {
+  for (int attempt = 0; attempt < 8 && !TM_IS_OLD_KERNEL; attempt++) {
     fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
     if (fd >= 0 || errno != EAGAIN) break;
   }
   return fd;
 }
-#endif
 
 /* `path` is shorter than PATH_MAX. */
 static int open_short(int directory, char *path, int flags) {

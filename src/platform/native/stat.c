@@ -32,6 +32,7 @@ static int stat_old(int directory, const char *name, int flags, struct statx *ou
 
 int tm_statx(int directory, const char *name, struct statx *out) {
   int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (name[0] == 0 ? AT_EMPTY_PATH : 0);
+  if (TM_IS_OLD_KERNEL) return stat_old(directory, name, flags, out);
   if (statx(directory, name, flags, STATX_BASIC_STATS | STATX_BTIME, out) == 0) return 0;
   return errno == ENOSYS || errno == EPERM ? stat_old(directory, name, flags, out) : -1;
 }

@@ -16,6 +16,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * Built with TIDEMARK_OLD_KERNEL, for the tests, the calls that kernels, sandboxes or file systems may lack always fail
+ * as they would there, so that what stands in for them is tested too.
+ */
+#ifdef TIDEMARK_OLD_KERNEL
+#define TM_IS_OLD_KERNEL true
+#else
+#define TM_IS_OLD_KERNEL false
+#endif
+
 /* A byte string taken from JavaScript: NUL-terminated, without NUL inside; may be written to. */
 struct tm_bytes {
   char *data;
