@@ -27,6 +27,7 @@ export class ManualClock implements Clock {
   /** Lets `ms` pass, running timers in order and everything that follows from each. */
   async pass(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms;
+    await settle();
     for (;;) {
       const next = [...this.#timers].filter((timer) => timer.atMs <= untilMs).sort((a, b) => a.atMs - b.atMs)[0];
       if (next === undefined) break;
