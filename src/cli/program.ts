@@ -1,6 +1,7 @@
 /** The commands put together, and one invocation from arguments to exit code. */
 import { Command, CommanderError } from 'commander';
 import { TidemarkError } from '../platform/core/errors.ts';
+import { VERSION } from '../platform/version.ts';
 import { agentCommand } from './commands/agent.ts';
 import { completionCommand } from './commands/completion.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -11,7 +12,6 @@ import { errorLines, exitCodeOf } from './errors.ts';
 import { EXIT_CODES_HELP, examples } from './help.ts';
 import { optionTerm } from './options/flags.ts';
 import { usageError } from './usage.ts';
-import { VERSION } from '../platform/version.ts';
 
 /**
  * Runs one command line to its exit code; everything it has to say has gone to the context's terminal by then.

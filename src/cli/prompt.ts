@@ -66,8 +66,9 @@ async function ask(device: string, question: string, hold: () => () => void): Pr
   const output = new WriteStream(openSync(device, 'w'));
   const input = new ReadStream(fd);
   try {
-    output.write(`${displayText(question.trimEnd())} `);
+    // Silent before the question shows, or a quick answer would be echoed.
     input.setRawMode(true);
+    output.write(`${displayText(question.trimEnd())} `);
     return await answerFrom(input);
   } finally {
     input.setRawMode(false);

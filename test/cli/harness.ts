@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { fromText } from '../../src/platform/core/byte-path.ts';
 import type { Environment } from '../../src/cli/folders.ts';
 import { Terminal, type TextStream } from '../../src/cli/output/terminal.ts';
 import { run } from '../../src/cli/program.ts';
 import type { Dependencies, ProbeRequest, SyncRequest, VerifyRequest } from '../../src/cli/request.ts';
+import { fromText } from '../../src/platform/core/byte-path.ts';
 import type { Summary } from '../../src/sync/report.ts';
 
 /** A stream that keeps what is written to it. */

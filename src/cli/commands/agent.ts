@@ -17,6 +17,7 @@ export function agentCommand({ dependencies, signal }: Context, done: (code: Exi
 /** Everything the agent does survives being cut off, so a signal ends it at once. */
 function rejectedBy(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
 }

@@ -3,9 +3,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { OpenedFileSystem } from '../../platform/open-filesystem.ts';
+import { VERSION } from '../../platform/version.ts';
 import { formatBytes, formatCount } from '../output/units.ts';
 import type { DoctorRow } from '../request.ts';
-import { VERSION } from '../../platform/version.ts';
 
 /** The program, the Node it runs on, and the half it would send to another host. */
 export function programRows(): DoctorRow[] {
