@@ -85,6 +85,7 @@ export function readProvenSmall(
   if (file.contents.length !== file.before.sizeBytes) throw changedSince('changed while it was read');
   if (!mustReadTwice(file.lease, file.before, startedNs)) return file;
   const again = opening(() => fileSystem.readSmallFile(root, path, maxBytes));
+  if (again.lease === 'refused') throw openForWriting();
   checkUndisturbed(file.before, again.after);
   if (!again.contents.equals(file.contents)) throw changedSince('changed while it was read');
   return file;
@@ -204,8 +205,17 @@ function mustReadTwice(lease: LeaseState, stat: Stat, startedNs: bigint): boolea
   return startedNs - stat.mtimeNs < RECENT_NS || startedNs - stat.ctimeNs < RECENT_NS;
 }
 
+/** The fields of `sameStat`, compared without packing: this runs for every small file. */
 function checkUndisturbed(before: Stat, after: Stat): void {
-  if (!sameStat(packStat(before), packStat(after))) throw changedSince('changed while it was read');
+  const isSame =
+    before.ctimeNs === after.ctimeNs &&
+    before.mtimeNs === after.mtimeNs &&
+    before.sizeBytes === after.sizeBytes &&
+    before.ino === after.ino &&
+    before.mode === after.mode &&
+    before.uid === after.uid &&
+    before.gid === after.gid;
+  if (!isSame) throw changedSince('changed while it was read');
 }
 
 /** What openFile says of a path that is no longer a regular file of the tree. */
