@@ -1,7 +1,9 @@
 /** What must hold of every reconciliation. Functions of the reconciler, so that broken ones can be put to the same test. */
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import type { Decision, ReconcileOptions, Row } from '../../src/sync/core/plan.ts';
+import { digestsNeeded } from '../../src/sync/core/compare.ts';
+import type { Decision, DigestNeed, ReconcileOptions, Row } from '../../src/sync/core/plan.ts';
+import { pairRenames, renameDigestsNeeded } from '../../src/sync/core/rename.ts';
 import type { ConflictPolicy, Mode } from '../../src/sync/options.ts';
 import {
   applyAll,
@@ -114,6 +116,47 @@ export const touchesNothingUntracked: Property = (reconcile) =>
       }
     }
   });
+
+/** Renames paired first, then all the rest. */
+export const withRenames =
+  (reconcile: Reconcile): Reconcile =>
+  (rows, options) => {
+    const pairing = pairRenames([...rows], options);
+    return [...pairing.renames, ...reconcile(pairing.rows, options)];
+  };
+
+/** Renames are found, and the rest decided, with no more digests than are asked for where the files are by then. */
+export const renamesNeedOnlyNamedDigests: Property = (reconcile) =>
+  fc.property(worlds({ ...everything, firstSyncs: false }), settings, (start, options) => {
+    const rows = rowsOf(start).map((row) => withNeededDigests(row, options));
+    const wanted = renameDigestsNeeded(rows, options);
+    const confirmed = rows.map((row) =>
+      withDigests(
+        row,
+        start,
+        wanted.filter(({ path }) => path === row.path),
+      ),
+    );
+    const pairing = pairRenames(confirmed, optionsFor(start, options));
+    const ripe = pairing.rows.map((given) => {
+      let row = given;
+      for (let pass = 0; pass < 2; pass++) row = withDigests(row, start, digestsNeeded(row, options));
+      return row;
+    });
+    const after = applyAll(
+      start,
+      [...pairing.renames, ...reconcile(ripe, optionsFor(start, options))],
+      options.metadata,
+    );
+    const expected = applyAll(start, decide(withRenames(reconcile), start, options), options.metadata);
+    expect([treeText(after.alpha), treeText(after.beta)]).toEqual([treeText(expected.alpha), treeText(expected.beta)]);
+  });
+
+function withDigests(row: Row, start: World, needs: readonly DigestNeed[]): Row {
+  let filled = row;
+  for (const { side, path } of needs) filled = { ...filled, [side]: start[side].get(path) ?? null };
+  return filled;
+}
 
 export function decide(reconcile: Reconcile, start: World, options: ReconcileOptions): Decision[] {
   return [...reconcile(rowsOf(start), optionsFor(start, options))];

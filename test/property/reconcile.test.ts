@@ -1,11 +1,36 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { reconcile } from '../../src/sync/core/reconcile.ts';
-import * as properties from './reconcile-properties.ts';
+import {
+  alphaPrevails,
+  converges,
+  equalizes,
+  isSymmetric,
+  losesNothing,
+  needsOnlyChanges,
+  needsOnlyNamedDigests,
+  renamesNeedOnlyNamedDigests,
+  touchesNothingUntracked,
+  withRenames,
+} from './reconcile-properties.ts';
 
-const { MODES: _modes, POLICIES: _policies, decide: _decide, ...all } = properties;
+const RUNS = { numRuns: 1000 };
 
-test.each(Object.entries(all))('%s', (_name, property) => {
-  fc.assert(property(reconcile), { numRuns: 1500 });
-  expect.hasAssertions();
+const always = { converges, equalizes, losesNothing, needsOnlyChanges, touchesNothingUntracked };
+
+describe('reconcile', () => {
+  const properties = { ...always, alphaPrevails, isSymmetric, needsOnlyNamedDigests };
+  test.each(Object.entries(properties))('%s', (_name, property) => {
+    fc.assert(property(reconcile), RUNS);
+    expect.hasAssertions();
+  });
+});
+
+describe('reconcile after pairing renames', () => {
+  const properties = { ...always, renamesNeedOnlyNamedDigests };
+  test.each(Object.entries(properties))('%s', (name, property) => {
+    const asIs = name === 'renamesNeedOnlyNamedDigests';
+    fc.assert(property(asIs ? reconcile : withRenames(reconcile)), RUNS);
+    expect.hasAssertions();
+  });
 });

@@ -157,7 +157,6 @@ export function applyAll(
   }
   for (const decision of decisions) {
     if (decision.kind === 'record') setOrDelete(state.ancestor, decision.path, decision.entry);
-    if (decision.kind === 'record-rename') move(state.ancestor, decision.from, decision.to);
   }
   for (const path of state.touched) {
     const [alpha, beta] = [state.alpha.get(path) ?? null, state.beta.get(path) ?? null];
@@ -244,12 +243,14 @@ function carryOut(state: State, decision: Decision): void {
       expectParent(state[decision.side], decision.to);
       move(state.ancestor, decision.from, decision.to);
       return;
+    case 'record-rename':
+      move(state.ancestor, decision.from, decision.to);
+      return;
     case 'keep-loser':
       expectHeld(state[decision.side], decision.path, decision.before);
       move(state[decision.side], decision.path, decision.to);
       return;
     case 'record':
-    case 'record-rename':
     case 'conflict':
     case 'problem':
       return;

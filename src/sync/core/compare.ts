@@ -5,6 +5,7 @@
  * "same" would need a collision of two versions of one file. `adopt` asks whether two contents may count as one, after
  * which one of them is let go: that takes SHA-256. Times prove nothing; different sizes prove a difference.
  */
+import type { BytePath } from '../../platform/core/byte-path.ts';
 import type { DigestName } from '../options.ts';
 import type { Entry, FileEntry, Side, TrackedEntry } from './entry.ts';
 import { isTracked } from './entry.ts';
@@ -47,16 +48,21 @@ export function digestsNeeded(row: Row, options: { readonly digest: DigestName }
     return needs;
   }
   if (compareFiles(alpha, beta, 'adopt', options.digest) !== 'unknown') return needs;
-  if (alpha.digests.strong === null) needs.push({ side: 'alpha', path: row.path, strong: true });
-  if (beta.digests.strong === null) needs.push({ side: 'beta', path: row.path, strong: true });
+  if (alpha.digests.strong === null) needs.push({ side: 'alpha', path: pathOn(row, 'alpha'), strong: true });
+  if (beta.digests.strong === null) needs.push({ side: 'beta', path: pathOn(row, 'beta'), strong: true });
   return needs;
+}
+
+/** Where a side holds the row's entry as long as the renames have not been carried out. */
+export function pathOn(row: Row, side: Side): BytePath {
+  return (side === 'alpha' ? row.alphaPath : row.betaPath) ?? row.path;
 }
 
 function changeNeeds(row: Row, side: Side, digest: DigestName): DigestNeed[] {
   const entry: Entry | null = row[side];
   if (!isTracked(entry) || changeOf(entry, row.ancestor, digest) !== 'unknown') return [];
   const onlyStrong = row.ancestor?.kind === 'file' && row.ancestor.digests.fast === null;
-  return [{ side, path: row.path, strong: digest === 'sha256' || onlyStrong }];
+  return [{ side, path: pathOn(row, side), strong: digest === 'sha256' || onlyStrong }];
 }
 
 /** True where the archive's entry carries a digest that can prove "same"; one written under another session digest may not. */

@@ -4,11 +4,12 @@ import type { Decision, PutDecision } from './plan.ts';
 /**
  * Stages of a run, one after another; both sides may work at once within a stage, since none waits for the other there.
  *
- * `arrange` renames, and losers of conflicts moved aside: everything after speaks of the trees as they are then.
+ * `arrange` renames with the directories they need (and moves in the archive alone), and losers of
+ * conflicts moved aside: everything after speaks of the trees as they are then.
  * `fill` puts, with the removals that make room for them: within a side, in the order they come.
  * `clear` all other removals, in the order they come (children first): late, so that content that moved can be reused.
  * `finish` second halves of directory puts, in the *reverse* of the order their first halves came in (children first).
- * `note` nothing to do on either side: records, conflicts, problems.
+ * `note` nothing to do on either side: other records, conflicts, problems.
  */
 export const STAGES = ['arrange', 'fill', 'clear', 'finish', 'note'] as const;
 export type Stage = (typeof STAGES)[number];
@@ -17,14 +18,14 @@ export type Stage = (typeof STAGES)[number];
 export function stageOf(decision: Decision): Stage {
   switch (decision.kind) {
     case 'rename':
+    case 'record-rename':
     case 'keep-loser':
       return 'arrange';
     case 'put':
-      return 'fill';
+      return decision.isEarly === true ? 'arrange' : 'fill';
     case 'remove':
       return decision.makesRoom ? 'fill' : 'clear';
     case 'record':
-    case 'record-rename':
     case 'conflict':
     case 'problem':
       return 'note';

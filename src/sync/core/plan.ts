@@ -4,8 +4,10 @@
  * Both are streams. Rows come in path order (`comparePaths`: a directory directly before what it holds). Decisions come
  * in an order that an executor can follow as they arrive, though better in stages, as `stageOf` (plan-order.ts) sorts them:
  *
- * 1. `rename` and `record-rename` come from `pairRenames`, before all rows; they are carried out first, in the order
- *    given. Every other decision speaks of both trees as they are after the renames.
+ * 1. `rename`, `record-rename` and puts with `isEarly` come from `pairRenames`, before all rows; they are carried out
+ *    first, in the order given. Every other decision speaks of both trees as they are after that. So where one of them
+ *    fails, decisions of any kind at or below its paths (`from`, `to`, `path`) must not be carried out or recorded;
+ *    those paths are looked at again in the next run.
  * 2. Per side: `keep-loser` and removals with `makesRoom` come directly before the `put` that needs the room (children
  *    before parents) and must be done before it. Creations come parents first.
  * 3. Other removals come children before parents. They may be done as they come, but better after all puts of that
@@ -37,6 +39,9 @@ export interface Row {
   /** Inode and birth time on that side, of the removed object where the entry is null; null where unknown. */
   readonly alphaIdentity: string | null;
   readonly betaIdentity: string | null;
+  /** Where that side holds the entry until the planned renames are carried out, if not at `path`; set by `pairRenames`. */
+  readonly alphaPath?: BytePath;
+  readonly betaPath?: BytePath;
 }
 
 export interface ReconcileOptions {
@@ -74,6 +79,8 @@ export interface PutDecision {
   readonly after: TrackedEntry;
   /** What the other side holds at this path and the content has to be read from; null where the file content stays, and for directories and symlinks. */
   readonly source: FileEntry | null;
+  /** A directory that a rename needs: carried out among the renames, in their order. */
+  readonly isEarly?: true;
 }
 
 /** Removes `path` from `side`; everything it held has been removed by earlier decisions. */
@@ -161,6 +168,7 @@ export interface Reconciler {
 /** Content that must be digested before a row can be reconciled. */
 export interface DigestNeed {
   readonly side: Side;
+  /** Where it is now: the row's `alphaPath` or `betaPath`, else its `path`. */
   readonly path: BytePath;
   readonly strong: boolean;
 }
