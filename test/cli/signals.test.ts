@@ -57,13 +57,3 @@ test('a run that finished in spite of the signal counts as it ended', async () =
   emitter.emit('SIGINT');
   expect((await invoke(['sync', 'a', 'b'], { signal: interruptions.signal })).code).toBe(0);
 });
-
-test('an agent ends at once', async () => {
-  const { emitter, interruptions } = listening();
-  const serveAgent = () => {
-    emitter.emit('SIGTERM');
-    return new Promise<void>(() => {});
-  };
-  const { code } = await invoke(['agent', 'serve'], { signal: interruptions.signal, dependencies: { serveAgent } });
-  expect(code).toBe(143);
-});
