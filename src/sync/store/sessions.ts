@@ -8,7 +8,7 @@
  * of which roots, stands in the archive. It is written whole and renamed into place.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TidemarkError } from '../../platform/core/errors.ts';
@@ -81,14 +81,14 @@ export class Sessions {
   }
 
   /**
-   * Finds or makes the session of a pair and locks it. `scratch` (a dry run) makes nothing: a session that does not exist
-   * is stood in for by an empty archive in a temporary folder. Throws `locked`, and `unavailable` for damaged state.
+   * Finds or makes the session of a pair and locks it. `scratch` (a dry run) makes and locks nothing: a copy of the
+   * archive in a temporary folder stands in for the session. Throws `locked`, and `unavailable` for damaged state.
    */
   open(addresses: PairAddresses, identities: PairIdentities, options: { readonly scratch: boolean }): OpenSession {
     const found = this.find(addresses, identities);
-    if (found !== null) return this.#openFolder(found.id, null, options.scratch);
-    if (options.scratch) return openScratch();
-    return this.#openFolder(this.#freeId(addresses), { addresses, identities }, false);
+    if (options.scratch) return openScratch(found === null ? null : { id: found.id, folder: join(this.folder, found.id) });
+    if (found !== null) return this.#openFolder(found.id, null);
+    return this.#openFolder(this.#freeId(addresses), { addresses, identities });
   }
 
   /** Opens a session by its id. Throws `usage` (`no-session`) where there is none. */
@@ -96,7 +96,7 @@ export class Sessions {
     if (!ID.test(id) || readSessionFile(join(this.folder, id)) === null) {
       throw new TidemarkError('usage', 'no-session', `no session ${id.slice(0, 64)}`);
     }
-    return this.#openFolder(id, null, false);
+    return this.#openFolder(id, null);
   }
 
   /** Removes a session's state, which no run may hold. The trees are not touched. */
@@ -110,7 +110,7 @@ export class Sessions {
     }
   }
 
-  #openFolder(id: string, made: SessionFile | null, scratch: boolean): OpenSession {
+  #openFolder(id: string, made: SessionFile | null): OpenSession {
     const folder = join(this.folder, id);
     prepareFolder(this.folder);
     prepareFolder(folder);
@@ -120,7 +120,7 @@ export class Sessions {
       const isNew = readSessionFile(folder) === null;
       if (isNew && made !== null) writeSessionFile(this.#fileSystem, folder, made);
       archive = Archive.open(join(folder, 'archive'));
-      return this.#held(id, folder, archive, lock, isNew, scratch);
+      return this.#held(id, folder, archive, lock, isNew);
     } catch (error) {
       archive?.close();
       lock.release();
@@ -128,13 +128,13 @@ export class Sessions {
     }
   }
 
-  #held(id: string, folder: string, archive: Archive, lock: FolderLock, isNew: boolean, scratch: boolean): OpenSession {
+  #held(id: string, folder: string, archive: Archive, lock: FolderLock, isNew: boolean): OpenSession {
     let isOpen = true;
     const close = () => {
       if (!isOpen) return;
       isOpen = false;
       try {
-        if (!scratch) this.#noteRoots(folder, archive);
+        this.#noteRoots(folder, archive);
       } finally {
         archive.close();
         lock.release();
@@ -166,14 +166,16 @@ export class Sessions {
   }
 }
 
-function openScratch(): OpenSession {
+/** A copy of a session's archive, or an empty one, that goes when it is closed: the session itself is not touched. */
+function openScratch(session: { readonly id: string; readonly folder: string } | null): OpenSession {
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-dry-run-'));
+  if (session !== null) cpSync(join(session.folder, 'archive'), join(folder, 'archive'), { recursive: true });
   const archive = Archive.open(join(folder, 'archive'), { durable: false });
   const close = () => {
     archive.close();
     rmSync(folder, { recursive: true, force: true });
   };
-  return { id: randomBytes(16).toString('hex'), archive, isNew: true, close };
+  return { id: session?.id ?? randomBytes(16).toString('hex'), archive, isNew: session === null, close };
 }
 
 function isSamePair(left: PairIdentities, right: PairIdentities): boolean {
