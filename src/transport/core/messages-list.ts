@@ -58,7 +58,7 @@ export function writeDigestAnswer(out: ByteWriter, answer: DigestAnswer): void {
 export function readDigestAnswer(from: ByteReader): DigestAnswer {
   const path = readPath(from);
   if (!readFlag(from)) return { path, entry: readFile(from), problem: null };
-  return { path, entry: null, problem: { code: from.string(64), message: from.string(MAX_MESSAGE_BYTES) } };
+  return { path, entry: null, problem: { code: from.string(64), message: readText(from, MAX_MESSAGE_BYTES) } };
 }
 
 export function writeSize(out: ByteWriter, sizeBytes: number): void {
@@ -149,6 +149,11 @@ function readFlag(from: ByteReader): boolean {
   return flag === 1;
 }
 
+function readText(from: ByteReader, maxBytes: number): string {
+  return Buffer.from(from.string(maxBytes), 'latin1').toString('utf8');
+}
+
+/** UTF-8 as a byte string. */
 function bytesOf(text: string, maxBytes: number): string {
   return Buffer.from(text, 'utf8').toString('latin1').slice(0, maxBytes);
 }
