@@ -103,7 +103,7 @@ async function connectBelow(
 }
 
 function openSocket(settings: SshSettings, below: SshConnection | null, jumpsGiven: string | null): Promise<Duplex> {
-  const { hostName, port, proxyCommand } = settings;
+  const { hostName, port, proxyCommand, addressFamily } = settings;
   if (below !== null) {
     return new Promise((resolve, reject) => {
       below.client.forwardOut('127.0.0.1', 0, hostName, port, (error, channel) => {
@@ -115,7 +115,7 @@ function openSocket(settings: SshSettings, below: SshConnection | null, jumpsGiv
   }
   if (proxyCommand !== null && jumpsGiven === null) return Promise.resolve(proxyCommandStream(proxyCommand, settings));
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: hostName, port, noDelay: true });
+    const socket = connect({ host: hostName, port, family: addressFamily, noDelay: true });
     socket.once('error', reject);
     socket.once('connect', () => {
       socket.off('error', reject);
@@ -187,7 +187,12 @@ class Attempt {
     const prompter = this.#options.prompter ?? null;
     const ask = (text: string) =>
       this.#deadline.suspendedFor(async () => (prompter === null ? null : await prompter.askSecret(text)));
-    const authentication = new Authentication(this.#ssh2, settings, prompter?.isInteractive === true, ask);
+    const authentication = new Authentication(
+      this.#ssh2,
+      settings,
+      prompter?.isInteractive === true && !settings.batchMode,
+      ask,
+    );
     let verified: Buffer | null = null;
     let learn: (() => void) | null = null;
     let authenticating = false;
@@ -257,6 +262,8 @@ function readyConnection(
     failure ??= connectionError(error, settings);
   });
   const gone = new Promise<void>((resolve) => client.once('close', () => resolve()));
+  const listening = countDataAsAlive(client, socket, settings.keepaliveIntervalMs);
+  client.once('close', () => clearInterval(listening));
   let closing: Promise<void> | null = null;
   const close = async () => {
     client.end();
@@ -276,4 +283,20 @@ function readyConnection(
       return closing;
     },
   };
+}
+
+/**
+ * Makes everything that is received count as a sign of life, as with OpenSSH. ssh2 counts answers to its own
+ * questions only, and on a slow line those wait behind megabytes of what we are sending.
+ */
+function countDataAsAlive(client: Client, socket: Duplex, keepaliveIntervalMs: number): NodeJS.Timeout {
+  let heard = false;
+  socket.on('data', () => {
+    heard = true;
+  });
+  const timer = setInterval(() => {
+    if (heard) (client as unknown as { _resetKA?: () => void })._resetKA?.();
+    heard = false;
+  }, keepaliveIntervalMs / 2);
+  return timer.unref();
 }

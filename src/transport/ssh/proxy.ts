@@ -1,9 +1,11 @@
 /** Ways around a direct connection: the hops of ProxyJump, and ProxyCommand. */
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { Duplex } from 'node:stream';
 import { TidemarkError } from '../../platform/core/errors.ts';
 import { parseEndpointAddress } from '../core/endpoint-address.ts';
+import { cleanText } from '../core/escape.ts';
 import { expandTokens } from '../core/ssh-config.ts';
+import { DiagnosticText } from './chunk-queue.ts';
 import { unavailable } from './errors.ts';
 import type { SshSettings, SshTarget } from './resolve-config.ts';
 
@@ -40,30 +42,35 @@ export function proxyCommandStream(command: string, settings: SshSettings): Dupl
     ['p', String(port)],
     ['r', user],
   ]);
-  const child = spawn('/bin/sh', ['-c', `exec ${expandTokens(command, tokens)}`], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const child = spawn('/bin/sh', ['-c', `exec ${expandTokens(command, tokens)}`], { stdio: 'pipe' });
   return new ProcessStream(child);
 }
 
-type PipedChild = ReturnType<typeof spawn> & { stdin: NodeJS.WritableStream; stdout: NodeJS.ReadableStream };
+/** A command that has closed its output gets this long to say with its status why. */
+const STATUS_TIMEOUT_MS = 1_000;
 
 /** A child's standard input and output as one stream; destroying it ends the child. */
 class ProcessStream extends Duplex {
-  readonly #child: PipedChild;
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #said = new DiagnosticText();
 
-  constructor(child: ReturnType<typeof spawn>) {
+  constructor(child: ChildProcessWithoutNullStreams) {
     super();
-    this.#child = child as PipedChild;
-    const { stdin, stdout } = this.#child;
+    this.#child = child;
+    const { stdin, stdout, stderr } = child;
     stdout.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) stdout.pause();
     });
-    stdout.on('end', () => this.push(null));
-    stdin.on('error', (error: Error) => this.destroy(proxyFailed(error.message)));
-    child.on('error', (error) => this.destroy(proxyFailed(error.message)));
-    child.on('exit', (code) => {
-      if (code !== 0 && code !== null) this.destroy(proxyFailed(`it ended with status ${code}`));
+    stderr.on('data', (chunk: Buffer) => this.#said.add(chunk));
+    stdin.on('error', () => {});
+    child.on('error', (error) => this.destroy(this.#failed(error.message)));
+    stdout.on('end', () => {
+      const timer = setTimeout(() => this.push(null), STATUS_TIMEOUT_MS);
+      child.once('close', () => clearTimeout(timer));
+    });
+    child.once('close', (status, signal) => {
+      if (status === 0 || this.destroyed) this.push(null);
+      else this.destroy(this.#failed(signal === null ? `status ${status}` : signal));
     });
   }
 
@@ -72,23 +79,22 @@ class ProcessStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#child.stdin.write(chunk, done);
+    // A command that is gone says why in its status; the broken pipe adds nothing.
+    this.#child.stdin.write(chunk, () => done());
   }
 
   override _final(done: () => void): void {
-    this.#child.stdin.end(done);
+    this.#child.stdin.end(() => done());
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#child.kill();
     done(error);
   }
-}
 
-function proxyFailed(reason: string): TidemarkError {
-  return unavailable(
-    'proxy-command',
-    `the ProxyCommand failed: ${reason}`,
-    'Check ProxyCommand in the ssh configuration.',
-  );
+  #failed(reason: string): TidemarkError {
+    const said = cleanText(this.#said.text().trim(), 500);
+    const message = `the ProxyCommand failed (${reason})${said === '' ? '' : `: ${said}`}`;
+    return unavailable('proxy-command', message, 'Check ProxyCommand in the ssh configuration.');
+  }
 }

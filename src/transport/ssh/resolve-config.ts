@@ -45,6 +45,10 @@ export interface SshSettings {
   readonly keepaliveIntervalMs: number;
   readonly keepaliveCount: number;
   readonly connectTimeoutMs: number | null;
+  /** AddressFamily; 0 for any. */
+  readonly addressFamily: 0 | 4 | 6;
+  /** BatchMode: nobody is to be asked. */
+  readonly batchMode: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -113,6 +117,8 @@ async function askSsh(
   words.push('--', target.host);
   const answer = await runProgram(program, words, environment);
   if (answer === null) return null;
+  // Clients other than OpenSSH's, and very old ones, do not know -G.
+  if (answer.status !== 0 && /usage|(unknown|illegal|invalid) option/i.test(answer.stderr)) return null;
   if (answer.status !== 0) throw badConfiguration(answer.stderr.trim() || `${program} -G failed`);
   return valuesFromSsh(answer.stdout);
 }
@@ -214,6 +220,8 @@ function settingsFrom(target: SshTarget, values: SshConfigValues, around: Surrou
     keepaliveIntervalMs: interval === null ? KEEPALIVE_INTERVAL_MS : interval * 1000,
     keepaliveCount: (interval === null ? null : wholeNumber(get('serveralivecountmax'), 1, 1000)) ?? KEEPALIVE_COUNT,
     connectTimeoutMs: timeout === null ? null : timeout * 1000,
+    addressFamily: get('addressfamily') === 'inet' ? 4 : get('addressfamily') === 'inet6' ? 6 : 0,
+    batchMode: get('batchmode') === 'yes' || get('batchmode') === 'true',
     warnings: values.warnings,
   };
 }

@@ -12,8 +12,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { deflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agentCommand, parseBootstrapStatus } from '../../../src/transport/bootstrap.ts';
+import { BOOTSTRAP_SCRIPT } from '../../../src/transport/bootstrap-script.ts';
 import { MAGIC } from '../../../src/transport/core/hello.ts';
 import { type OpenAgentOptions, openAgent } from '../../../src/transport/install.ts';
 import {
@@ -192,6 +194,21 @@ describe.skipIf(missing !== null)(
       expect(got.subarray(got.indexOf(MAGIC) + MAGIC.length).toString() === text).toBe(true);
     });
 
+    it('would lose bytes with a bootstrap that reads ahead (control)', async () => {
+      const bundle = await bundleOf('ahead');
+      const exact = 'return fs.readSync(0, bytes, at, Math.min(bytes.length - at, 1 << 20), null);';
+      const ahead =
+        'const more = Buffer.alloc(bytes.length - at + 65536); const got = fs.readSync(0, more, 0, more.length, null);' +
+        'more.copy(bytes, at); return Math.min(got, bytes.length - at);';
+      const channel = await factory(sshd)(changedCommand(bundle.digest, exact, ahead));
+      await channel.write(Buffer.concat([...(await encodeUpload(bundle)), Buffer.from('lost')]));
+      channel.endInput();
+      let got = Buffer.alloc(0);
+      for await (const chunk of channel.incoming) got = Buffer.concat([got, chunk]);
+      await channel.close();
+      expect(got.toString('latin1').endsWith('lost')).toBe(false);
+    });
+
     it('keeps the three versions used last', async () => {
       rmSync(agents(), { recursive: true, force: true });
       const digests: string[] = [];
@@ -236,6 +253,13 @@ describe.skipIf(missing !== null)(
         message: expect.stringContaining(reason),
       });
       expect(installed()).toEqual(before);
+    });
+
+    it('would install a damaged file with a bootstrap that does not check it (control)', async () => {
+      const bundle = await bundleOf('unchecked');
+      const command = (digest: string) =>
+        changedCommand(digest, /if \(sha256\(bytes\) !== file\.sha256\)/, 'if (false)');
+      expect(await echo(sshd, options(tamper(bundle, Buffer.from(`//\n${ECHO_AGENT}`)), { command }))).toBe('hello');
     });
 
     it('refuses a folder of agents that others can write to', async () => {
@@ -321,4 +345,12 @@ function tamper(bundle: AgentBundle, bytes: Buffer): AgentBundle {
 
 function rename(bundle: AgentBundle): AgentBundle {
   return { ...bundle, digest: 'f'.repeat(64) };
+}
+
+/** The start command with a deliberately broken bootstrap. */
+function changedCommand(digest: string, from: string | RegExp, to: string): string {
+  const script = BOOTSTRAP_SCRIPT.replace(from, to);
+  expect(script).not.toBe(BOOTSTRAP_SCRIPT);
+  const pack = (text: string) => deflateRawSync(text, { level: 9 }).toString('base64');
+  return agentCommand(digest).replace(pack(BOOTSTRAP_SCRIPT), pack(script));
 }
