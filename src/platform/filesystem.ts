@@ -30,9 +30,6 @@ export interface Stat {
   readonly birthNs: bigint;
 }
 
-/** Bytes of a packed {@link Stat}. */
-export const STAT_BYTES = 64;
-
 /** One directory of a listing, in the order asked. Entries come in byte order of their names. */
 export interface DirectoryListing {
   readonly path: BytePath;

@@ -6,7 +6,7 @@ import { errnoOf } from './core/errors.ts';
 import { unpackStat } from './core/stat-codec.ts';
 import { fileSystemTypeName } from './file-system-types.ts';
 import type { Fd, FileSystem, FileSystemTraits, LeaseState, SmallFile, Stat } from './filesystem.ts';
-import { STAT_BYTES } from './filesystem.ts';
+import { STAT_BYTES } from './core/stat-codec.ts';
 import { decodeListings } from './listing.ts';
 import { systemError } from './system-error.ts';
 

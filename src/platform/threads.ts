@@ -161,7 +161,10 @@ export function serveThread(functions: ThreadFunctions): void {
       if (work === undefined) throw new TidemarkError('internal', 'thread-call', `no thread function ${name}`);
       const result = await work(argument as never, emit);
       const transfer = result instanceof Uint8Array ? [ownBytes(result).buffer as ArrayBuffer] : [];
-      port.postMessage({ call, result }, transfer.length > 0 && (result as Uint8Array).buffer === transfer[0] ? transfer : []);
+      port.postMessage(
+        { call, result },
+        transfer.length > 0 && (result as Uint8Array).buffer === transfer[0] ? transfer : [],
+      );
     } catch (error) {
       port.postMessage({ call, error: packError(error) });
     } finally {

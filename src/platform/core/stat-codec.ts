@@ -10,6 +10,9 @@ const END = 64;
 
 const TYPE_MASK = 0o170000;
 
+/** Bytes of a packed stat. */
+export const STAT_BYTES = 64;
+
 /** 64 bytes, laid out as documented at {@link Stat}. */
 export function packStat(stat: Stat): Buffer {
   const packed = Buffer.alloc(END);

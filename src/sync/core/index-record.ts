@@ -14,7 +14,7 @@ import {
   permissionBits,
   sizeOf,
 } from '../../platform/core/stat-codec.ts';
-import { STAT_BYTES } from '../../platform/filesystem.ts';
+import { STAT_BYTES } from '../../platform/core/stat-codec.ts';
 import { readEntry, writeEntry } from './codec.ts';
 import type { Digests, Entry } from './entry.ts';
 
