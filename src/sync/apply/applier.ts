@@ -16,7 +16,7 @@ import type { Operation, Outcome } from '../core/operation.ts';
 import { expireVersions, VersionWriter } from '../versions.ts';
 import { type Basis, type MadeBasis, makeBasis } from './basis.ts';
 import { carryOut } from './batch.ts';
-import { type ApplyContext, locate } from './context.ts';
+import { type ApplyContext, locate, STAGING } from './context.ts';
 import { Ledger } from './ledger.ts';
 import { LinkGroups } from './link-groups.ts';
 import { failed, type Result, sourceChanged } from './outcome.ts';
@@ -40,7 +40,7 @@ const MAX_OPEN_FILES = 64;
 /** Operations announced whose content has not come: a bound for memory. */
 const MAX_WAITING = 1_000_000;
 
-export type ApplierInput = Omit<ApplyContext, 'umask'> & { readonly umask?: number };
+export type ApplierInput = Omit<ApplyContext, 'umask' | 'staging'> & { readonly umask?: number };
 
 /** A task whose content is coming. */
 interface Incoming {
@@ -66,7 +66,8 @@ export class Applier {
 
   /** The root must be locked and prepared (root.ts). `umask`: that of the process where not given. */
   constructor(input: ApplierInput) {
-    const context = { ...input, umask: input.umask ?? process.umask() };
+    const staging = input.fileSystem.openDirectory(input.root, STAGING);
+    const context = { ...input, staging, umask: input.umask ?? process.umask() };
     this.#context = context;
     this.#shop = {
       context,
@@ -123,6 +124,7 @@ export class Applier {
     this.#batch = [];
     this.#shop.widening.restore();
     this.#shop.versions.close();
+    this.#context.fileSystem.close(this.#context.staging);
   }
 
   #take(record: ContentRecord): void {

@@ -12,6 +12,8 @@ export interface ApplyContext {
   readonly fileSystem: FileSystem;
   /** The directory that holds the tree, or for a file root the directory that holds the file. */
   readonly root: Fd;
+  /** The staging folder, held open: small files are made in it without a walk from the root. */
+  readonly staging: Fd;
   /** Name of the file of a file root, else null. Operations then know the one path ''. */
   readonly only: ByteName | null;
   readonly index: ApplyIndex;

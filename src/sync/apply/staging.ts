@@ -34,13 +34,15 @@ export function stagedName(context: ApplyContext): BytePath {
 export function stageSmall(context: ApplyContext, operation: FilePut, entry: FileEntry, bytes: Buffer): Staged {
   const fault = sourceFault(operation, entry) ?? digestFault(entry, hash('sha256', bytes, 'binary'));
   if (fault !== null) return { path: null, fault };
-  const path = stagedName(context);
+  const name = context.randomName();
+  const path = joinPath(STAGING, name);
   try {
     const replaced = replacedBy(context, operation);
     const extras = extrasFor(context, operation.after, replaced);
     const mode = newMode(context, operation.after, replaced?.stat ?? null);
     const mtimeNs = newMtimeNs(context, operation.after);
-    context.fileSystem.writeSmallFile(context.root, path, bytes, extras === null ? mode : STAGED_MODE, mtimeNs);
+    const first = extras === null ? mode : STAGED_MODE;
+    context.fileSystem.writeSmallFile(context.staging, name as BytePath, bytes, first, mtimeNs);
     if (extras !== null) {
       setExtras(context, path, extras);
       context.fileSystem.setMode(context.root, path, mode);
