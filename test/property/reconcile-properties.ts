@@ -117,6 +117,18 @@ export const touchesNothingUntracked: Property = (reconcile) =>
     }
   });
 
+/** What is not synced may move along with its directory, but is all there. */
+export const keepsUntracked: Property = (reconcile) =>
+  fc.property(worlds(everything), settings, (start, options) => {
+    const after = applyAll(start, decide(reconcile, start, options), options.metadata);
+    for (const side of ['alpha', 'beta'] as const) expect(untrackedOn(after, side)).toEqual(untrackedOn(start, side));
+  });
+
+function untrackedOn(whole: World, side: 'alpha' | 'beta'): string[] {
+  const kinds = [...whole[side].values()].map((entry) => (entry.kind === 'untracked' ? entry.what : entry.kind));
+  return kinds.filter((kind) => kind === 'ignored' || kind === 'fifo' || kind === 'problem').sort();
+}
+
 /** Renames paired first, then all the rest. */
 export const withRenames =
   (reconcile: Reconcile): Reconcile =>

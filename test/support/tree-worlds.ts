@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { type BytePath, isWithin, parentOf, ROOT } from '../../src/platform/core/byte-path.ts';
 import type { Entry, Side } from '../../src/sync/core/entry.ts';
 import { isTracked } from '../../src/sync/core/entry.ts';
-import { directoryOf, fileOf, type Tree, trackedOf, type World } from './tree-model.ts';
+import { directoryOf, fileOf, trackedOf, type World } from './tree-model.ts';
 
 /** What a person or a program does to a tree. Edits that make no sense where they come are left out. */
 export type Edit =
@@ -13,7 +13,8 @@ export type Edit =
   | { readonly kind: 'touch'; readonly path: BytePath; readonly mtime: number }
   | { readonly kind: 'link'; readonly path: BytePath; readonly target: string }
   | { readonly kind: 'block'; readonly path: BytePath; readonly what: 'ignored' | 'fifo' | 'problem' }
-  | { readonly kind: 'move'; readonly path: BytePath; readonly to: BytePath };
+  /** Of what is there the one at `pick`, in whatever order. */
+  | { readonly kind: 'move'; readonly pick: number; readonly path: BytePath };
 
 export interface WorldShape {
   /** Ignored things, fifos, problems. */
@@ -48,8 +49,10 @@ function edits(shape: WorldShape): fc.Arbitrary<Edit> {
     const what = fc.constantFrom<'ignored' | 'fifo' | 'problem'>('ignored', 'fifo', 'problem');
     kinds.push({ weight: 1, arbitrary: fc.record({ kind: fc.constant('block'), path: paths, what }) });
   }
-  if (shape.moves)
-    kinds.push({ weight: 4, arbitrary: fc.record({ kind: fc.constant('move'), path: paths, to: paths }) });
+  if (shape.moves) {
+    const targets = fc.constantFrom(...['a', 'b', 'c', 'a/c', 'b/a', 'b/c', 'c/a'].map((path) => path as BytePath));
+    kinds.push({ weight: 8, arbitrary: fc.record({ kind: fc.constant('move'), pick: fc.nat(30), path: targets }) });
+  }
   return fc.oneof(...kinds);
 }
 
@@ -126,7 +129,7 @@ function carryOut(disk: Disk, edit: Edit, object: string): void {
       entries.set(edit.path, blockOf(edit.what));
       return;
     case 'move':
-      if (isTracked(entry ?? null)) move(disk, edit.path, edit.to);
+      move(disk, pickedFrom(disk, edit.pick), edit.path);
   }
 }
 
@@ -153,9 +156,20 @@ function drop(disk: Disk, path: BytePath): void {
   }
 }
 
+function pickedFrom({ entries }: Disk, pick: number): BytePath {
+  return [...entries.keys()][pick % entries.size] ?? ROOT;
+}
+
 function move(disk: Disk, from: BytePath, to: BytePath): void {
   const { entries, objects } = disk;
-  if (isWithin(to, from) || entries.has(to) || entries.get(parentOf(to))?.kind !== 'directory') return;
+  if (
+    from === ROOT ||
+    !isTracked(entries.get(from) ?? null) ||
+    isWithin(to, from) ||
+    entries.has(to) ||
+    entries.get(parentOf(to))?.kind !== 'directory'
+  )
+    return;
   for (const [path, entry] of [...entries]) {
     if (!isWithin(path, from)) continue;
     const moved = (to + path.slice(from.length)) as BytePath;
@@ -167,14 +181,17 @@ function move(disk: Disk, from: BytePath, to: BytePath): void {
   }
 }
 
-/** Every file content on a side, with whether it is what the archive has there. */
+/** Every file content on a side, with whether it is the archive's: of that path, or of one that the side moved away from. */
 export function contentsOf(whole: World, side: Side): { readonly text: string; readonly isOld: boolean }[] {
-  const found: { text: string; isOld: boolean }[] = [];
-  for (const [path, entry] of whole[side] as Tree) {
-    const before = whole.ancestor.get(path);
-    if (entry.kind !== 'file') continue;
-    const text = entry.digests.strong ?? '';
-    found.push({ text, isOld: before?.kind === 'file' && before.digests.strong === text });
-  }
-  return found;
+  const held = whole[side];
+  const left = [...whole.ancestor].filter(([path]) => !held.has(path)).map(([, entry]) => strongOf(entry));
+  return [...held].flatMap(([path, entry]) => {
+    const text = strongOf(entry);
+    if (text === null) return [];
+    return [{ text, isOld: strongOf(whole.ancestor.get(path)) === text || left.includes(text) }];
+  });
+}
+
+function strongOf(entry: Entry | undefined): string | null {
+  return entry?.kind === 'file' ? entry.digests.strong : null;
 }

@@ -77,7 +77,10 @@ function takeRow(context: Context, row: Row): void {
 /** A row below something that is left alone. */
 function passOver(context: Context, frame: SkipFrame, row: Row): void {
   if (frame.cause === 'problem') return;
-  emitProblems(context, row);
+  if (emitProblems(context, row)) {
+    pushSkip(context, row, 'problem');
+    return;
+  }
   const isGone = row.alpha === null && row.beta === null;
   if (isGone || frame.cause === 'ignored') forget(context, row);
   const entry = row[frame.side];
@@ -215,9 +218,8 @@ function closeLeaving(context: Context, frame: LeavingFrame): void {
   const { row, side } = frame;
   if (frame.isRescued || frame.isKept) {
     context.out.push(...frame.waiting);
-    if (frame.isRescued) return;
-    forget(context, row);
-    keepParent(context);
+    // The archive keeps a directory that stays for what is beta's own in it: once that is gone, so is the directory.
+    if (frame.isKept) keepParent(context);
     return;
   }
   if (frame.blockedBy === null) {
