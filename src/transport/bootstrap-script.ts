@@ -29,7 +29,9 @@ try {
   say('failed ' + String(error.message).replace(/[^ -~]/g, ' ').slice(0, 1000));
   process.exit(1);
 }
+// From here on it is as if the agent had been started by itself.
 process.argv = [program, join(place, 'agent.js')];
+process.execArgv = [];
 import(pathToFileURL(process.argv[1]).href).catch((error) => {
   console.error(error);
   process.exit(1);

@@ -225,6 +225,21 @@ describe.skipIf(missing !== null)(
       expect(installed()).not.toContain(second);
     });
 
+    it('lets a fresh agent start threads of its own file, like an installed one', async () => {
+      const script = `import { Worker, isMainThread, parentPort } from 'node:worker_threads';
+      if (isMainThread) {
+        process.stdout.write(Buffer.from('${MAGIC.toString('hex')}', 'hex'));
+        new Worker(new URL(import.meta.url)).once('message', (text) => {
+          process.stdout.write(text + process.argv.length + process.execArgv.length);
+          process.stdin.resume();
+        });
+      } else parentPort.postMessage('from a thread ');`;
+      const bundle = await bundleOf('threads', script);
+      const expected = 'from a thread 20';
+      for (let round = 0; round < 2; round++)
+        expect(await echo(sshd, options(bundle), ' '.repeat(expected.length))).toBe(expected);
+    });
+
     it('survives several installations at once', async () => {
       const bundle = await bundleOf('race');
       const answers = await Promise.all([1, 2, 3, 4].map((number) => echo(sshd, options(bundle), `n${number}`)));
