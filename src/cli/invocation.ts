@@ -13,7 +13,7 @@ import { type LogFile, openLogFile } from './output/log-file.ts';
 import { progressReporter } from './output/progress.ts';
 import { combined, type Reporter } from './output/reporter.ts';
 import { styleFor } from './output/style.ts';
-import { type Loudness, textReporter } from './output/text.ts';
+import { type Loudness, noteReporter, textReporter } from './output/text.ts';
 import type { OutputOptions } from './request.ts';
 
 export interface Invocation {
@@ -61,14 +61,15 @@ export async function withReporter<T>(
 
 function reporterFor(output: OutputOptions, dryRun: boolean, context: Context, log: LogFile | null): Reporter {
   const { terminal, nowMs, environment } = context;
-  const reporters: Reporter[] = [];
+  const loudness = loudnessOf(output);
+  const talkStyle = styleFor(terminal.isTerminal('stderr'), environment);
+  const reporters: Reporter[] = [noteReporter({ terminal, loudness, talkStyle })];
   if (output.json) {
     const write = (line: string) => terminal.result(line);
     reporters.push(jsonReporter({ write, nowMs, progress: output.progress !== false }));
   } else {
     const resultStyle = styleFor(terminal.isTerminal('stdout'), environment);
-    const talkStyle = styleFor(terminal.isTerminal('stderr'), environment);
-    reporters.push(textReporter({ terminal, loudness: loudnessOf(output), dryRun, resultStyle, talkStyle }));
+    reporters.push(textReporter({ terminal, loudness, dryRun, resultStyle, talkStyle }));
   }
   if (showsProgress(output, context)) reporters.push(progressReporter({ terminal, nowMs }));
   if (log !== null) reporters.push(log);

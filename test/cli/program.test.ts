@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
+import type { Dependencies } from '../../src/cli/request.ts';
 import { fromText } from '../../src/platform/core/byte-path.ts';
 import { TidemarkError } from '../../src/platform/core/errors.ts';
 import type { Summary } from '../../src/sync/report.ts';
@@ -52,6 +53,7 @@ test.each([
   [['sync', '-oProxyCommand=x', 'b'], "unknown option '-oProxyCommand=x'"],
   [['completion', 'tcsh'], "'tcsh' is invalid"],
   [['agent'], 'which command?'],
+  [['help', 'watch'], ''],
   [['größe'], "unknown command 'größe'"],
 ])('wrong use: %j', async (argv, message) => {
   const { code, stdout, stderr } = await invoke(argv);
@@ -104,6 +106,16 @@ test('an unforeseen error is a bug of ours, with a stack where TIDEMARK_LOG or -
   expect(plain.stderr).not.toContain('program.test.ts');
   const detailed = await invoke(['sync', '-v', 'a', 'b'], { dependencies: { runSync } });
   expect(detailed.stderr).toContain('program.test.ts');
+});
+
+test('with --json notes go to stderr, and stdout stays JSON', async () => {
+  const runSync: Dependencies['runSync'] = async (_request, reporter) => {
+    reporter.event({ type: 'note', level: 'warning', message: 'clocks differ' });
+    return summary();
+  };
+  const { stdout, stderr } = await invoke(['sync', 'a', 'b', '--json'], { dependencies: { runSync } });
+  expect(stderr).toBe('note: clocks differ\n');
+  expect(stdout.split('\n')).toHaveLength(2);
 });
 
 test('facts arrive while the run goes on', async () => {

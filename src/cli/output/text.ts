@@ -1,7 +1,7 @@
 /** Plain lines for people: what happened on stdout, trouble on stderr. */
 
 import { displayPath, displayText } from '../../platform/core/display.ts';
-import type { ActionEvent, RunEvent } from '../../sync/report.ts';
+import type { ActionEvent } from '../../sync/report.ts';
 import type { VerifyResult } from '../request.ts';
 import type { Reporter } from './reporter.ts';
 import { summaryLine, troubleLines, verifiedLine } from './sentences.ts';
@@ -23,6 +23,21 @@ export interface TextReporterOptions {
   readonly talkStyle?: Style;
 }
 
+/** Prints notes, on stderr: warnings by default, details with -v. For text and for JSON. */
+export function noteReporter(options: Pick<TextReporterOptions, 'terminal' | 'loudness' | 'talkStyle'>): Reporter {
+  const { terminal, loudness, talkStyle = PLAIN } = options;
+  return {
+    event(event) {
+      if (event.type !== 'note' || loudness === 'quiet') return;
+      if (event.level === 'detail' && loudness !== 'verbose') return;
+      terminal.talk(`${talkStyle.careful('note:')} ${displayText(event.message)}`);
+    },
+    summary() {},
+    verified() {},
+    stopped() {},
+  };
+}
+
 /** Prints actions as they happen; conflicts, deferred and failed paths all together at the end, where people look. */
 export function textReporter(options: TextReporterOptions): Reporter {
   const { terminal, loudness, dryRun, resultStyle = PLAIN, talkStyle = PLAIN } = options;
@@ -30,14 +45,11 @@ export function textReporter(options: TextReporterOptions): Reporter {
   const counts = new Map<string, number>();
   return {
     event(event) {
-      if (loudness === 'quiet') return;
-      if (event.type === 'action') {
-        const kind = actionKind(event, dryRun);
-        const count = (counts.get(kind) ?? 0) + 1;
-        counts.set(kind, count);
-        if (count <= limit) terminal.result(actionLine(event, dryRun, resultStyle));
-      }
-      if (isHeard(event, loudness)) terminal.talk(`${talkStyle.careful('note:')} ${displayText(event.message)}`);
+      if (event.type !== 'action' || loudness === 'quiet') return;
+      const kind = actionKind(event, dryRun);
+      const count = (counts.get(kind) ?? 0) + 1;
+      counts.set(kind, count);
+      if (count <= limit) terminal.result(actionLine(event, dryRun, resultStyle));
     },
     summary(summary) {
       if (loudness !== 'quiet') for (const line of restLines(counts, limit)) terminal.result(line);
@@ -50,10 +62,6 @@ export function textReporter(options: TextReporterOptions): Reporter {
     },
     stopped() {},
   };
-}
-
-function isHeard(event: RunEvent, loudness: Loudness): event is Extract<RunEvent, { type: 'note' }> {
-  return event.type === 'note' && (event.level === 'warning' || loudness === 'verbose');
 }
 
 const DONE = {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Loudness, textReporter } from '../../../src/cli/output/text.ts';
+import { type Loudness, noteReporter, textReporter } from '../../../src/cli/output/text.ts';
 import { type BytePath, fromText } from '../../../src/platform/core/byte-path.ts';
 import type { ActionEvent, RunEvent, Summary } from '../../../src/sync/report.ts';
 import { summary } from '../harness.ts';
@@ -154,11 +154,15 @@ test('names and foreign words come out harmless, each in one line', () => {
 });
 
 test('notes: warnings by default, details with -v, none with -q', () => {
-  const notes: RunEvent[] = [
-    { type: 'note', level: 'warning', message: 'the clocks are 3 h apart' },
-    { type: 'note', level: 'detail', message: 'leftovers cleared' },
-  ];
-  expect(print(notes, summary(), 'quiet').err).toEqual([]);
-  expect(print(notes, summary()).err).toEqual(['note: the clocks are 3 h apart']);
-  expect(print(notes, summary(), 'verbose').err).toHaveLength(2);
+  const noted = (loudness: Loudness) => {
+    const talked: string[] = [];
+    const terminal = { result: () => {}, talk: (line: string) => talked.push(line) };
+    const reporter = noteReporter({ terminal, loudness });
+    reporter.event({ type: 'note', level: 'warning', message: 'the clocks are 3 h apart\x1b[2J' });
+    reporter.event({ type: 'note', level: 'detail', message: 'leftovers cleared' });
+    return talked;
+  };
+  expect(noted('quiet')).toEqual([]);
+  expect(noted('normal')).toEqual(['note: the clocks are 3 h apart\\x1b[2J']);
+  expect(noted('verbose')).toHaveLength(2);
 });
