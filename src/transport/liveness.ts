@@ -2,11 +2,15 @@
 import type { Clock } from './clock.ts';
 import { DEAD_AFTER_MS, PING_AFTER_MS } from './core/limits.ts';
 
+/** A timer this late means that we were stopped or busy ourselves, and what the peer said may still lie unread. */
+const LATE_MS = 5_000;
+
 export class Liveness {
   readonly #clock: Clock;
   readonly #onSilent: () => void;
   readonly #onDead: () => void;
   #aliveAtMs: number;
+  #dueAtMs = 0;
   #cancelTimer: (() => void) | null = null;
 
   /** `onSilent` is called every PING_AFTER_MS of silence, `onDead` once after DEAD_AFTER_MS. */
@@ -33,10 +37,13 @@ export class Liveness {
   }
 
   #waitFor(delayMs: number): void {
-    this.#cancelTimer = this.#clock.after(Math.max(1, Math.ceil(delayMs)), () => this.#look());
+    const wholeMs = Math.max(1, Math.ceil(delayMs));
+    this.#dueAtMs = this.#clock.now() + wholeMs;
+    this.#cancelTimer = this.#clock.after(wholeMs, () => this.#look());
   }
 
   #look(): void {
+    if (this.#clock.now() - this.#dueAtMs >= LATE_MS) this.alive();
     const silentMs = this.#clock.now() - this.#aliveAtMs;
     if (silentMs >= DEAD_AFTER_MS) {
       this.stop();

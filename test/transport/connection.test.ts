@@ -258,7 +258,10 @@ describe('cancelling', () => {
 });
 
 describe('flow control', () => {
-  it('blocks the sender of a slow consumer at window and one message', async () => {
+  it.each([
+    ['blocks the sender of a slow consumer at window and one message', WINDOW_BYTES],
+    ['would show a larger window: control', 2 * WINDOW_BYTES],
+  ])('%s', async (_name, windowBytes) => {
     const messageBytes = 300_000;
     let produced = 0;
     let pulled = 0;
@@ -266,13 +269,12 @@ describe('flow control', () => {
     const gate = new Promise<void>((resolve) => {
       resume = resolve;
     });
-    const { client } = await connect({
-      async *count(incoming) {
-        await gate;
-        for await (const message of incoming) pulled += message.length;
-        yield Buffer.from(String(pulled));
-      },
-    });
+    const count: Handler = async function* (incoming) {
+      await gate;
+      for await (const message of incoming) pulled += message.length;
+      yield Buffer.from(String(pulled));
+    };
+    const { client } = await connect({ count }, {}, {}, { hello: { windowBytes } });
     async function* source() {
       for (let index = 0; index < 100; index++) {
         produced += messageBytes;
@@ -282,8 +284,8 @@ describe('flow control', () => {
     const answer = collect(client.call('count', source()));
     await settle();
     // One more message has been produced and waits for credit.
-    expect(produced).toBeGreaterThan(WINDOW_BYTES);
-    expect(produced).toBeLessThanOrEqual(WINDOW_BYTES + 2 * messageBytes);
+    expect(produced).toBeGreaterThan(windowBytes);
+    expect(produced).toBeLessThanOrEqual(windowBytes + 2 * messageBytes);
     resume();
     expect(String((await answer)[0])).toBe(String(100 * messageBytes));
   });
