@@ -183,6 +183,16 @@ export class Workbench {
     return outcomes.sort((left, right) => left.id - right.id);
   }
 
+  /** Pushes orders one chunk each; without an operation only the content. */
+  pushTo(
+    applier: Applier,
+    ...orders: readonly { operation: Operation | null; content: readonly ContentRecord[] }[]
+  ): Outcome[] {
+    return orders.flatMap(({ operation, content }) =>
+      applier.push(chunkOf(...(operation === null ? [] : [{ kind: 'operation' as const, operation }]), ...content)),
+    );
+  }
+
   /** `path=content` of everything kept, with why. */
   versions(): string[] {
     return [...readVersions(this.fileSystem, this.root)].map(
