@@ -1,9 +1,9 @@
 // Builds dist/: the native addon with the system's C compiler, and the bundles with esbuild.
 // Runs in `prepare`, offline. Without a C compiler the program still works, with fewer promises (`tidemark doctor`).
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
@@ -79,8 +79,9 @@ async function buildBundles() {
     },
   };
   const entry = (path) => join(root, 'src', path);
-  await build({
+  const program = await build({
     ...shared,
+    metafile: true,
     entryPoints: { cli: entry('cli/main.ts'), worker: entry('sync/worker.ts') },
     outdir: dist,
     splitting: true,
@@ -95,6 +96,9 @@ async function buildBundles() {
     minify: true,
     plugins: [storeBindingBesideBundle()],
   });
+  // Last, so that a program that runs meanwhile still finds its chunks: what earlier builds left.
+  const current = new Set(['agent.js', ...Object.keys(program.metafile.outputs).map((path) => basename(path))]);
+  for (const name of readdirSync(dist)) if (name.endsWith('.js') && !current.has(name)) rmSync(join(dist, name));
 }
 
 /** lmdb finds its binding by walking node_modules; in the one-file agent it lies beside the bundle instead. */

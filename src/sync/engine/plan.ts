@@ -20,6 +20,7 @@ import type {
   RecordRenameDecision,
   RemoveDecision,
   RenameDecision,
+  Renaming,
 } from '../core/plan.ts';
 import { Spool } from './spool.ts';
 
@@ -54,6 +55,14 @@ export class Plan {
   /** Takes in what one row (or the pairing of renames) led to. */
   add(decisions: readonly Decision[]): void {
     for (const decision of decisions) this.#addOne(decision, decisions);
+  }
+
+  /** Takes in the renames and the directories they need, in their order: before everything else. */
+  arrange(decisions: readonly (Renaming | PutDecision)[]): void {
+    for (const decision of decisions) {
+      if (decision.kind === 'put') this.#stage(decision.side, 'arrange').append(decision);
+      else this.#addOne(decision, decisions);
+    }
   }
 
   steps(side: Side, stage: Stage): Spool<Step> {

@@ -145,7 +145,7 @@ async function pairedRows(
   }
   const confirmed = await confirm(rows, sides, (row) => wanted.get(row.path) ?? [], hashed);
   const { renames, rows: remaining } = pairRenames(confirmed, options);
-  plan.add(renames);
+  plan.arrange(renames);
   return remaining;
 }
 
