@@ -102,6 +102,11 @@ export class Index {
     return node === null ? null : this.#record(node);
   }
 
+  /** {@link get} as an undecoded row (see index-record.ts). */
+  node(path: BytePath): TreeNode | null {
+    return this.#tree.get(path);
+  }
+
   /** What is known of `path`, in the form in which changes are told. */
   lookup(path: BytePath): Change {
     const record = this.get(path);

@@ -86,7 +86,8 @@ export class Sessions {
    */
   open(addresses: PairAddresses, identities: PairIdentities, options: { readonly scratch: boolean }): OpenSession {
     const found = this.find(addresses, identities);
-    if (options.scratch) return openScratch(found === null ? null : { id: found.id, folder: join(this.folder, found.id) });
+    if (options.scratch)
+      return openScratch(found === null ? null : { id: found.id, folder: join(this.folder, found.id) });
     if (found !== null) return this.#openFolder(found.id, null);
     return this.#openFolder(this.#freeId(addresses), { addresses, identities });
   }
