@@ -47,7 +47,8 @@ export function foldName(name: string, folding: Folding): string {
   if (text === null) return name;
   const normal = folding.foldsNormalization ? text.normalize('NFC') : text;
   // Upper case first: it takes together what has several lower cases, such as σ and ς, or ß and SS.
-  return folding.foldsCase ? normal.toUpperCase().toLowerCase() : normal;
+  const folded = folding.foldsCase ? normal.toUpperCase().toLowerCase() : normal;
+  return folding.foldsNormalization ? folded.normalize('NFC') : folded;
 }
 
 /** Rows of each directory in which a side lacks something that the other has. */

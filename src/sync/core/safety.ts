@@ -2,8 +2,8 @@
  * The brakes: what must not be synced away without somebody having said so.
  *
  * A root that was there and is gone, emptied, of another type or another directory looks like everything having been
- * deleted; mostly a disk is not mounted, or a path means something else today. Nothing halts without a run before: then
- * there is nothing to compare with, and nothing is deleted by a first sync either.
+ * deleted; mostly a disk is not mounted, or a path means something else today. Roots are compared with what the last run
+ * found; without one nothing is known of them.
  */
 import type { Checkpoint, RootState } from '../endpoint.ts';
 import type { DeletionLimit } from '../options.ts';
@@ -41,7 +41,7 @@ export function guardRoots(known: PerSide<KnownRoot | null>, now: PerSide<RootSt
 
 /**
  * Halts where a side would lose more entries than the user allows. `deletions` are counted after renames were paired;
- * a percentage is one of the entries that side has now.
+ * a percentage is one of the entries that side holds now.
  */
 export function guardDeletions(
   deletions: PerSide<number>,
