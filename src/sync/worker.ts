@@ -5,8 +5,8 @@
  * serves one endpoint and opens its index once.
  */
 import { randomBytes } from 'node:crypto';
-import { ByteWriter } from '../platform/core/bytes.ts';
 import type { ByteName, BytePath } from '../platform/core/byte-path.ts';
+import { ByteWriter } from '../platform/core/bytes.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
 import { isThread, serveThread } from '../platform/threads.ts';
@@ -177,10 +177,4 @@ function nowNs(): bigint {
   return BigInt(Date.now()) * 1_000_000n;
 }
 
-/** Serves the calls of the thread that loaded this module; nothing in the main thread. */
-export function serveIfThread(): boolean {
-  if (isThread()) serveThread(functions);
-  return isThread();
-}
-
-serveIfThread();
+if (isThread()) serveThread(functions);

@@ -3,15 +3,16 @@
  * protocol on its standard streams until the other side hangs up.
  */
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { toBuffer } from '../platform/core/byte-path.ts';
+import { isThread } from '../platform/threads.ts';
 import { LocalEndpoint } from '../sync/local/local-endpoint.ts';
-import { serveIfThread } from '../sync/worker.ts';
+import '../sync/worker.ts';
+import { VERSION } from '../platform/version.ts';
 import { openConnection } from './connection.ts';
 import { METHODS } from './core/methods.ts';
 import { serveEndpoint } from './endpoint-server.ts';
 import { stdioChannel } from './stdio-channel.ts';
-import { VERSION } from '../platform/version.ts';
 
 /** Serves one endpoint on stdin and stdout. Resolves when the other side is gone and the endpoint is closed. */
 export async function serveAgent(): Promise<void> {
@@ -33,12 +34,13 @@ function absolutePath(root: string): Buffer {
 /** The same folders as the program's own (see the command line's documentation). */
 function stateFolder(): string {
   const own = process.env.TIDEMARK_HOME;
-  if (own !== undefined && own !== '') return join(resolve(own), 'state');
+  if (own?.startsWith('/')) return join(own, 'state');
   const state = process.env.XDG_STATE_HOME;
   return join(state?.startsWith('/') ? state : join(homedir(), '.local', 'state'), 'tidemark');
 }
 
-if ((globalThis as { tidemarkAgent?: unknown }).tidemarkAgent !== undefined && !serveIfThread()) {
+// The one-file agent is also the module of its threads; worker.ts serves those.
+if ((globalThis as { tidemarkAgent?: unknown }).tidemarkAgent !== undefined && !isThread()) {
   await serveAgent();
   process.exit(0);
 }
