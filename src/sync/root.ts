@@ -118,13 +118,14 @@ export class LocalRoot {
   #makeDirectory(): void {
     const { name, canonicalPath } = this.#place;
     if (name === null) return;
+    const parent = this.fd;
     try {
-      this.#fileSystem.makeDirectory(this.fd, name as string as BytePath, 0o777);
-      this.#fileSystem.syncDirectory(this.fd, ROOT);
+      this.#fileSystem.makeDirectory(parent, name as string as BytePath, 0o777);
+      this.#fileSystem.syncDirectory(parent, ROOT);
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw unavailable('root-not-made', canonicalPath, error);
     }
-    this.#fileSystem.close(this.fd);
+    this.#fileSystem.close(parent);
     this.#fd = null;
     this.#place = { kind: 'directory', directory: toBuffer(canonicalPath), name: null, canonicalPath };
     this.#open();

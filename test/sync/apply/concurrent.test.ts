@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { packStat as packed } from '../../../src/platform/core/stat-codec.ts';
 import type { FileEntry } from '../../../src/sync/core/entry.ts';
 import { hookedFileSystem, type Method, once } from './hooked-filesystem.ts';
-import { at, BOTH_KINDS, NEW_NS, type Order, verdicts, Workbench } from './workbench.ts';
+import { BOTH_KINDS } from './kinds.ts';
+import { at, NEW_NS, type Order, verdicts, Workbench } from './workbench.ts';
 
 /** What the other program does. Each leaves content that must be found afterwards. */
 const EDITS: Readonly<Record<string, { act: (b: Workbench) => void; left: string | null }>> = {

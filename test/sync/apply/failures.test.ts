@@ -8,7 +8,8 @@ import { joinPath, parentOf } from '../../../src/platform/core/byte-path.ts';
 import { clearLeftovers } from '../../../src/sync/apply/leftovers.ts';
 import type { FileEntry } from '../../../src/sync/core/entry.ts';
 import { hookedFileSystem, type Method } from './hooked-filesystem.ts';
-import { at, BOTH_KINDS, fileEntry, NEW_NS, type Order, verdicts, Workbench } from './workbench.ts';
+import { BOTH_KINDS } from './kinds.ts';
+import { at, fileEntry, NEW_NS, type Order, verdicts, Workbench } from './workbench.ts';
 
 const IS_ROOT = process.geteuid?.() === 0;
 const NOBODY = 65_534;

@@ -2,7 +2,8 @@
 import * as fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DirectoryEntry, SymlinkEntry } from '../../../src/sync/core/entry.ts';
-import { at, BOTH_KINDS, fileEntry, NEW_NS, type Order, verdicts, Workbench } from './workbench.ts';
+import { BOTH_KINDS } from './kinds.ts';
+import { at, fileEntry, NEW_NS, type Order, verdicts, Workbench } from './workbench.ts';
 
 const DIRECTORY: DirectoryEntry = { kind: 'directory', mode: 0o755 };
 const LINK: SymlinkEntry = { kind: 'symlink', target: 'elsewhere' };

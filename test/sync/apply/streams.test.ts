@@ -10,7 +10,8 @@ import { DATA_RECORD_BYTES, RESUME_MIN_BYTES } from '../../../src/sync/core/limi
 import type { Operation, Outcome } from '../../../src/sync/core/operation.ts';
 import { parseSignature } from '../../../src/sync/core/signature.ts';
 import { initHashing } from '../../../src/sync/hash.ts';
-import { at, BOTH_KINDS, chunkOf, fileEntry, type Order, verdict, verdicts, Workbench } from './workbench.ts';
+import { BOTH_KINDS } from './kinds.ts';
+import { at, chunkOf, fileEntry, type Order, verdict, verdicts, Workbench } from './workbench.ts';
 
 await initHashing();
 

@@ -16,7 +16,6 @@ import type { Operation, Outcome, PutOperation } from '../../../src/sync/core/op
 import type { ApplyOptions } from '../../../src/sync/endpoint.ts';
 import { HiddenFolder } from '../../../src/sync/hidden-folder.ts';
 import { readVersions, versionPath } from '../../../src/sync/versions.ts';
-import { IMPLEMENTATIONS } from '../../platform/implementations.ts';
 import { MemoryIndex } from './memory-index.ts';
 
 export const OPTIONS: ApplyOptions = {
@@ -30,9 +29,6 @@ export const OPTIONS: ApplyOptions = {
 const BASE = fs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 export const NEW_NS = 1_600_000_000_654_321_000n;
-
-/** The native file system, where the addon is built, and the portable one. */
-export const BOTH_KINDS = IMPLEMENTATIONS.filter(({ name }) => name === 'native' || name === 'portable');
 
 /** An operation with the content it needs. */
 export interface Order {
@@ -76,12 +72,17 @@ export class Workbench {
   options: ApplyOptions;
   nextId = 0;
 
-  constructor(fileSystem: FileSystem, options: Partial<ApplyOptions> = {}, base = BASE) {
+  /** A fresh tree in a directory of its own below `base`, or the tree in `directory`. */
+  constructor(fileSystem: FileSystem, options: Partial<ApplyOptions> = {}, base = BASE, directory?: string) {
     this.fileSystem = fileSystem;
     this.options = { ...OPTIONS, ...options };
-    this.directory = fs.mkdtempSync(join(base, 'tidemark-apply-'));
+    this.directory = directory ?? fs.mkdtempSync(join(base, 'tidemark-apply-'));
     this.root = fileSystem.openRoot(this.directory);
     HiddenFolder.make(fileSystem, this.root).close();
+  }
+
+  static on(fileSystem: FileSystem, directory: string): Workbench {
+    return new Workbench(fileSystem, {}, BASE, directory);
   }
 
   close(): void {
@@ -101,7 +102,10 @@ export class Workbench {
     fs.utimesSync(this.path(path), 1_500_000_000.125, 1_500_000_000.125);
   }
 
+  /** Content, `-> target` or `<directory>`; null where nothing is, also below something that is no directory. */
   read(path: string): string | null {
+    const parents = path.split('/').slice(0, -1);
+    if (parents.some((_, depth) => !isDirectoryAt(this.path(parents.slice(0, depth + 1).join('/'))))) return null;
     const stat = fs.lstatSync(this.path(path), { throwIfNoEntry: false });
     if (stat === undefined) return null;
     if (stat.isSymbolicLink()) return `-> ${fs.readlinkSync(this.path(path))}`;
@@ -273,4 +277,12 @@ export function verdict(outcome: Outcome | undefined): string {
 
 export function verdicts(outcomes: readonly Outcome[]): string[] {
   return outcomes.map(verdict);
+}
+
+function isDirectoryAt(path: string): boolean {
+  try {
+    return fs.lstatSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
