@@ -3,7 +3,9 @@
  *
  * Layout: flags u8 · packed stat (STAT_BYTES, where flag `stat`) · rest. The stat lies verbatim at a fixed place, so a
  * scan compares the walker's bytes with the stored ones and decodes nothing for an object that stayed as it was.
- * Rest: with flag `plain` the entry follows from the stat and only digests are kept, otherwise codec.ts's entry.
+ * Rest: with flag `plain` the entry follows from the stat, and for a file room for both digests follows, whether they
+ * are known or not (flags `fast`, `strong`): rows that grew when their file is hashed would split every full page of the
+ * store in two. Otherwise the rest is codec.ts's entry.
  */
 import { ByteReader, ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
 import {
@@ -12,11 +14,11 @@ import {
   modeOf,
   mtimeNsOf,
   permissionBits,
+  STAT_BYTES,
   sizeOf,
 } from '../../platform/core/stat-codec.ts';
-import { STAT_BYTES } from '../../platform/core/stat-codec.ts';
 import { readEntry, writeEntry } from './codec.ts';
-import type { Digests, Entry } from './entry.ts';
+import { type Digests, type Entry, UNKNOWN_DIGESTS } from './entry.ts';
 
 /** What the index knows of one path. */
 export interface IndexRecord {
@@ -38,7 +40,10 @@ const MODE = 12;
 const SIZE = 32;
 const CTIME = 48;
 
-const DIGEST_BYTES = { fast: 8, strong: 32 } as const;
+const FAST_BYTES = 8;
+const STRONG_BYTES = 32;
+const NO_FAST = '\0'.repeat(FAST_BYTES);
+const NO_STRONG = '\0'.repeat(STRONG_BYTES);
 
 /** Bytes that start with a flag byte; the tree store may set its own flag in it. */
 export function encodeRecord(record: IndexRecord): Buffer {
@@ -153,17 +158,23 @@ export function entryFromStat(packedStat: Uint8Array, digests: Digests): Entry |
 
 function readPlain(from: ByteReader, flags: number, packedStat: Uint8Array | null): Entry {
   if (packedStat === null) throw new MalformedError('a plain row without a stat');
-  const fast = flags & RECORD_FLAG.fast ? from.rawString(DIGEST_BYTES.fast) : null;
-  const strong = flags & RECORD_FLAG.strong ? from.rawString(DIGEST_BYTES.strong) : null;
-  const entry = entryFromStat(packedStat, { fast, strong });
+  if (!(flags & RECORD_FLAG.file)) return entryOrRefuse(packedStat, UNKNOWN_DIGESTS);
+  const fast = from.rawString(FAST_BYTES);
+  const strong = from.rawString(STRONG_BYTES);
+  return entryOrRefuse(packedStat, {
+    fast: flags & RECORD_FLAG.fast ? fast : null,
+    strong: flags & RECORD_FLAG.strong ? strong : null,
+  });
+}
+
+function entryOrRefuse(packedStat: Uint8Array, digests: Digests): Entry {
+  const entry = entryFromStat(packedStat, digests);
   if (entry === null) throw new MalformedError('a plain row of a special file');
   return entry;
 }
 
-function writeDigests(out: ByteWriter, digests: Digests): number {
-  const { fast, strong } = digests;
-  if (fast !== null) out.rawString(checkedLength(fast, DIGEST_BYTES.fast));
-  if (strong !== null) out.rawString(checkedLength(strong, DIGEST_BYTES.strong));
+function writeDigests(out: ByteWriter, { fast, strong }: Digests): number {
+  out.rawString(checkedLength(fast ?? NO_FAST, FAST_BYTES)).rawString(checkedLength(strong ?? NO_STRONG, STRONG_BYTES));
   return (fast === null ? 0 : RECORD_FLAG.fast) | (strong === null ? 0 : RECORD_FLAG.strong);
 }
 

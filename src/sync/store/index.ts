@@ -272,6 +272,11 @@ export class Index {
     this.transaction(() => this.#environment.put(factKey(`own ${name}`), Buffer.from(value, 'latin1')));
   }
 
+  /** Bytes on disk. */
+  sizeBytes(): number {
+    return this.#environment.sizeBytes();
+  }
+
   close(): void {
     this.#environment.close();
   }
