@@ -95,7 +95,7 @@ export interface FileSystem {
   openForUpdate(root: Fd, path: BytePath, create: boolean): Fd;
   /**
    * Opens, leases, stats, reads up to `maxBytes`, stats again, releases, closes — one call for a small file.
-   * `contents` is shorter than `before.sizeBytes` where the file is larger than `maxBytes` or shrank.
+   * `contents` is valid until the next call in this thread, and shorter than `before.sizeBytes` where the file is larger than `maxBytes` or shrank.
    */
   readSmallFile(root: Fd, path: BytePath, maxBytes: number): SmallFile;
   /** Creates, writes, sets mode and mtime, closes — one call for a small staged file. Not synced. */

@@ -1,7 +1,7 @@
 /** Decodes the block in which the addon hands over directory listings (its form: `native/walk.c`). */
 import type { BytePath } from './core/byte-path.ts';
-import type { DirectoryListing, ListedEntry } from './filesystem.ts';
 import { STAT_BYTES } from './core/stat-codec.ts';
+import type { DirectoryListing, ListedEntry } from './filesystem.ts';
 
 /** Header of a directory in the block: four u32. */
 const HEADER_BYTES = 16;

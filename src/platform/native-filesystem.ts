@@ -3,10 +3,9 @@ import type { Addon } from './addon.ts';
 import type { BytePath } from './core/byte-path.ts';
 import { isWithin } from './core/byte-path.ts';
 import { errnoOf } from './core/errors.ts';
-import { unpackStat } from './core/stat-codec.ts';
+import { STAT_BYTES, unpackStat } from './core/stat-codec.ts';
 import { fileSystemTypeName } from './file-system-types.ts';
 import type { Fd, FileSystem, FileSystemTraits, LeaseState, SmallFile, Stat } from './filesystem.ts';
-import { STAT_BYTES } from './core/stat-codec.ts';
 import { decodeListings } from './listing.ts';
 import { systemError } from './system-error.ts';
 
@@ -53,14 +52,17 @@ function objects(addon: Addon) {
 function smallFileReader(addon: Addon) {
   const facts = Buffer.alloc(2 * STAT_BYTES + 8);
   const numbers = new Uint32Array(facts.buffer, facts.byteOffset + 2 * STAT_BYTES, 2);
+  // One buffer for all: an allocation for each file would cost more than reading it.
+  let buffer = Buffer.alloc(0);
   return (root: Fd, path: BytePath, maxBytes: number): SmallFile => {
-    const buffer = addon.readSmallFile(root, narrow(path), maxBytes, facts);
+    if (buffer.length < maxBytes) buffer = Buffer.allocUnsafeSlow(maxBytes);
+    addon.readSmallFile(root, narrow(path), buffer.subarray(0, maxBytes), facts);
     const length = numbers[1] ?? 0;
     return {
       before: unpackStat(facts),
       after: unpackStat(facts, STAT_BYTES),
       lease: leaseState(numbers[0]),
-      contents: length === buffer.length ? buffer : buffer.subarray(0, length),
+      contents: buffer.subarray(0, length),
     };
   };
 }

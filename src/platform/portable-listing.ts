@@ -2,9 +2,8 @@
 import * as fs from 'node:fs';
 import type { BytePath } from './core/byte-path.ts';
 import { errnoOf } from './core/errors.ts';
-import { isSymlink, packStat } from './core/stat-codec.ts';
+import { isSymlink, packStat, STAT_BYTES } from './core/stat-codec.ts';
 import type { DirectoryListing, Fd, ListedEntry } from './filesystem.ts';
-import { STAT_BYTES } from './core/stat-codec.ts';
 import { openDirectoryAt } from './portable-open.ts';
 import type { Places } from './portable-places.ts';
 import { statFrom } from './portable-stat.ts';

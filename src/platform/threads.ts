@@ -173,9 +173,9 @@ export function serveThread(functions: ThreadFunctions): void {
   }
 }
 
-/** The bytes in a buffer of their own, so that they can be transferred: pooled Buffers share theirs. */
+/** The bytes in memory that can be transferred: pooled Buffers share theirs with others, and are small. */
 function ownBytes(bytes: Uint8Array): Uint8Array {
-  if (bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength) return bytes;
+  if (bytes.byteOffset === 0 && bytes.byteLength > Buffer.poolSize) return bytes;
   return new Uint8Array(bytes);
 }
 

@@ -84,11 +84,12 @@ export function readProvenSmall(
   checkUndisturbed(file.before, file.after);
   if (file.contents.length !== file.before.sizeBytes) throw changedSince('changed while it was read');
   if (!mustReadTwice(file.lease, file.before, startedNs)) return file;
+  const contents = Buffer.from(file.contents);
   const again = opening(() => fileSystem.readSmallFile(root, path, maxBytes));
   if (again.lease === 'refused') throw openForWriting();
   checkUndisturbed(file.before, again.after);
-  if (!again.contents.equals(file.contents)) throw changedSince('changed while it was read');
-  return file;
+  if (!again.contents.equals(contents)) throw changedSince('changed while it was read');
+  return { ...file, contents };
 }
 
 /** A file open for reading, under a lease where possible. All methods throw ReadRefused. */

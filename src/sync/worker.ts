@@ -5,14 +5,14 @@
  * serves one endpoint and opens its index once.
  */
 import { randomBytes } from 'node:crypto';
-import type { ByteName, BytePath } from '../platform/core/byte-path.ts';
+import { type ByteName, type BytePath, ROOT } from '../platform/core/byte-path.ts';
 import { ByteWriter } from '../platform/core/bytes.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
 import { isThread, serveThread } from '../platform/threads.ts';
 import { Applier } from './apply/applier.ts';
 import { writeOutcome } from './core/codec.ts';
-import type { FileEntry } from './core/entry.ts';
+import type { Digests, FileEntry } from './core/entry.ts';
 import type { Outcome } from './core/operation.ts';
 import { type DigestResult, digestFiles } from './digest-files.ts';
 import type { ApplyOptions, CheckpointOptions, DigestAnswer, DigestRequest, SupplyOrder } from './endpoint.ts';
@@ -37,6 +37,30 @@ interface Context {
 
 let context: Context | null = null;
 let applier: Applier | null = null;
+
+/** Digests learned and not written yet: a durable transaction for each call would cost more than the hashing. */
+interface Learned {
+  readonly path: BytePath;
+  readonly packedStat: Uint8Array;
+  readonly digests: Digests;
+}
+
+const LEARNED_PER_TRANSACTION = 8192;
+let learned: Learned[] = [];
+
+function remember(index: Index, one: Learned): void {
+  learned.push(one);
+  if (learned.length >= LEARNED_PER_TRANSACTION) writeLearned(index);
+}
+
+function writeLearned(index: Index): void {
+  const all = learned;
+  learned = [];
+  if (all.length === 0) return;
+  index.transaction(() => {
+    for (const { path, packedStat, digests } of all) index.updateDigests(path, packedStat, digests);
+  });
+}
 
 async function open(root: ThreadRoot): Promise<Context> {
   await initHashing();
@@ -64,9 +88,7 @@ const functions = {
       packedStat: records[at]?.packedStat ?? null,
     }));
     const results = digestFiles(fileSystem, argument.root, tasks, argument.digest);
-    return index.transaction(() =>
-      argument.requests.map(({ path }, at) => digestAnswer(index, path, records[at] ?? null, results[at])),
-    );
+    return argument.requests.map(({ path }, at) => digestAnswer(index, path, records[at] ?? null, results[at]));
   },
 
   async supply(
@@ -80,17 +102,14 @@ const functions = {
       path: onDisk(argument, order.path),
       packedStat: index.get(order.path)?.packedStat ?? null,
     }));
-    const read: { path: BytePath; packedStat: Uint8Array; entry: FileEntry }[] = [];
     await supplyFiles(fileSystem, argument.root, tasks, emit, {
-      onRead: (id, packedStat, entry) => {
-        const path = paths.get(id);
-        if (path !== undefined) read.push({ path, packedStat, entry });
-      },
+      // What was hashed for the transfer need not be hashed again to see later that it did not change.
+      onRead: (id, packedStat, { digests }) => remember(index, { path: paths.get(id) ?? ROOT, packedStat, digests }),
     });
-    // What was hashed for the transfer need not be hashed again to see later that it did not change.
-    index.transaction(() => {
-      for (const { path, packedStat, entry } of read) index.updateDigests(path, packedStat, entry.digests);
-    });
+  },
+
+  flush(): void {
+    if (context !== null) writeLearned(context.index);
   },
 
   async applyOpen(argument: ThreadRoot & { session: string; options: ApplyOptions }): Promise<void> {
@@ -125,12 +144,6 @@ const functions = {
   sign(request: { id: number; path: BytePath; after: FileEntry }): Uint8Array | null {
     return opened().makeBasis(request.id, request.path, request.after)?.signature ?? null;
   },
-
-  close(): void {
-    if (applier !== null) closeApplier();
-    context?.index.close();
-    context = null;
-  },
 };
 
 /** Remembers what was hashed, and answers with the entry completed by it. */
@@ -144,7 +157,7 @@ function digestAnswer(
     return { path, entry: null, problem: { code: 'changed', message: 'is no longer a file' } };
   }
   if (result.problem !== null) return { path, entry: null, problem: result.problem };
-  index.updateDigests(path, result.packedStat, result.digests);
+  remember(index, { path, packedStat: result.packedStat, digests: result.digests });
   const digests = {
     fast: result.digests.fast ?? record.entry.digests.fast,
     strong: result.digests.strong ?? record.entry.digests.strong,

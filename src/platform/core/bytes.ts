@@ -14,6 +14,9 @@ export class MalformedError extends Error {
   }
 }
 
+/** From this size on, copying costs more than fresh memory. */
+const HAND_OVER_BYTES = 64 * 1024;
+
 export class ByteWriter {
   #buffer: Buffer;
   #length = 0;
@@ -89,10 +92,15 @@ export class ByteWriter {
     this.#buffer.writeUInt32LE(value, offset);
   }
 
-  /** Everything written, as a copy of its own; the writer is empty afterwards and can be used again. */
+  /**
+   * Everything written, in memory of its own; the writer is empty afterwards and can be used again. Small amounts are
+   * copied; large ones leave with the memory they are in.
+   */
   take(): Buffer {
-    const taken = Buffer.from(this.#buffer.subarray(0, this.#length));
+    const taken = this.#buffer.subarray(0, this.#length);
     this.#length = 0;
+    if (taken.length < HAND_OVER_BYTES) return Buffer.from(taken);
+    this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length);
     return taken;
   }
 

@@ -25,16 +25,18 @@ static ssize_t read_all(int fd, unsigned char *out, size_t wanted) {
   return (ssize_t)filled;
 }
 
-/* The buffer, or NULL: thrown. The file is open and closed by the caller, which drops the lease. */
-static napi_value read_leased(napi_env env, int fd, int64_t max, unsigned char *facts) {
+struct memory {
+  unsigned char *at;
+  size_t size;
+};
+
+/* NULL: done, or thrown. The file is open and closed by the caller, which drops the lease. */
+static napi_value read_leased(napi_env env, int fd, struct memory into, unsigned char *facts) {
   enum tm_lease lease = tm_take_lease(fd);
   struct statx before, after;
   if (tm_statx(fd, "", &before) != 0) return tm_throw(env, errno, "statx");
-  size_t wanted = before.stx_size < (uint64_t)max ? (size_t)before.stx_size : (size_t)max;
-  void *out;
-  napi_value buffer;
-  if (napi_create_buffer(env, wanted, &out, &buffer) != napi_ok) return tm_throw(env, ENOMEM, "read");
-  ssize_t filled = read_all(fd, out, wanted);
+  size_t wanted = before.stx_size < into.size ? (size_t)before.stx_size : into.size;
+  ssize_t filled = read_all(fd, into.at, wanted);
   if (filled < 0) return tm_throw(env, errno, "read");
   if (tm_statx(fd, "", &after) != 0) return tm_throw(env, errno, "statx");
   /* Broken meanwhile: somebody wants to write. */
@@ -43,27 +45,26 @@ static napi_value read_leased(napi_env env, int fd, int64_t max, unsigned char *
   tm_pack_stat(&after, facts + TM_STAT_BYTES);
   uint32_t numbers[2] = {(uint32_t)lease, (uint32_t)filled};
   memcpy(facts + 2 * TM_STAT_BYTES, numbers, sizeof numbers);
-  return buffer;
+  return NULL;
 }
 
-/* readSmallFile(root, path, maxBytes, facts): Buffer, of which the bytes read are valid */
+/* readSmallFile(root, path, into, facts): void; as many bytes as fit, their number in the facts */
 static napi_value read_small_file(napi_env env, napi_callback_info info) {
   napi_value values[4];
   struct tm_place place;
   struct statx found;
-  int64_t max;
+  struct memory into;
   unsigned char *facts;
   size_t size;
-  if (!tm_arguments(env, info, 4, values) || !tm_int64(env, values[2], &max)) return NULL;
+  if (!tm_arguments(env, info, 4, values) || !tm_memory(env, values[2], 0, &into.at, &into.size)) return NULL;
   if (!tm_memory(env, values[3], FACTS_BYTES, &facts, &size)) return NULL;
-  if (max < 0 || max > INT32_MAX) return tm_throw(env, EINVAL, "read");
   if (!tm_place_of(env, values[0], values[1], "open", &place)) return NULL;
   int fd = tm_open_regular(&place, O_RDONLY | O_NOATIME, &found);
   tm_leave(&place);
   if (fd < 0) return tm_throw(env, errno, "open");
-  napi_value buffer = read_leased(env, fd, max, facts);
+  read_leased(env, fd, into, facts);
   close(fd);
-  return buffer;
+  return NULL;
 }
 
 static int write_all(int fd, const unsigned char *from, size_t length) {

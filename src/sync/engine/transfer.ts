@@ -36,8 +36,8 @@ export interface TransferInput {
   /** False where the target holds nothing that could be reused. */
   readonly mayReuse: boolean;
   readonly onOutcome: (prepared: Prepared, outcome: Outcome) => void;
-  /** Content bytes handed to the target; the largest file under way, if any. */
-  readonly onBytes: (bytes: number, largest: Prepared | null) => void;
+  /** Content bytes handed to the target; the large file under way, if any. */
+  readonly onBytes: (bytes: number, large: Prepared | null) => void;
   readonly signal: AbortSignal;
 }
 
@@ -45,7 +45,7 @@ export interface TransferInput {
 export async function transfer(input: TransferInput): Promise<void> {
   const chunks = new BoundedQueue<Buffer>(QUEUE_BYTES);
   const orders = new BoundedQueue<readonly SupplyOrder[]>(BATCH_ENTRIES);
-  const underWay = new Map<number, Prepared>();
+  const underWay = new UnderWay();
   const stop = (error: unknown): never => {
     chunks.fail(error);
     orders.fail(error);
@@ -67,7 +67,7 @@ async function feed(
   input: TransferInput,
   chunks: BoundedQueue<Buffer>,
   orders: BoundedQueue<readonly SupplyOrder[]>,
-  underWay: Map<number, Prepared>,
+  underWay: UnderWay,
 ): Promise<void> {
   const out = new ByteWriter();
   let nextId = 0;
@@ -80,7 +80,7 @@ async function feed(
     const withBasis: SupplyOrder[] = [];
     settled.forEach((operation, index) => {
       const step = steps[index] as Step;
-      underWay.set(operation.id, { step, operation });
+      underWay.add({ step, operation });
       writeRecord(out, { kind: 'operation', operation });
       const order = orderFor(operation, step);
       if (order !== null) (mayHaveBasis(step) ? withBasis : plain).push(order);
@@ -119,30 +119,49 @@ async function pump(
   input: TransferInput,
   orders: BoundedQueue<readonly SupplyOrder[]>,
   chunks: BoundedQueue<Buffer>,
-  underWay: ReadonlyMap<number, Prepared>,
+  underWay: UnderWay,
 ): Promise<void> {
   // The other side is asked only once there is something to ask for: most stages move no content.
   const iterator = orders[Symbol.asyncIterator]();
   const first = await iterator.next();
   if (first.done === true) return;
   for await (const chunk of input.source.supply(prepend(first.value, iterator))) {
-    input.onBytes(chunk.length, largestOf(underWay));
+    input.onBytes(chunk.length, underWay.firstLarge());
     await chunks.push(chunk, chunk.length);
   }
 }
 
-async function collect(
-  input: TransferInput,
-  chunks: BoundedQueue<Buffer>,
-  underWay: Map<number, Prepared>,
-): Promise<void> {
+async function collect(input: TransferInput, chunks: BoundedQueue<Buffer>, underWay: UnderWay): Promise<void> {
   for await (const outcomes of input.target.apply(chunks, input.apply)) {
     for (const outcome of outcomes) {
-      const prepared = underWay.get(outcome.id);
-      if (prepared === undefined) continue;
-      underWay.delete(outcome.id);
-      input.onOutcome(prepared, outcome);
+      const prepared = underWay.take(outcome.id);
+      if (prepared !== null) input.onOutcome(prepared, outcome);
     }
+  }
+}
+
+/** Operations whose outcome is still to come. */
+class UnderWay {
+  readonly #all = new Map<number, Prepared>();
+  /** Files worth naming while they move, in the order they were begun. */
+  readonly #large = new Map<number, Prepared>();
+
+  add(prepared: Prepared): void {
+    const { step, operation } = prepared;
+    this.#all.set(operation.id, prepared);
+    if (step.kind === 'put' && (step.source?.sizeBytes ?? 0) >= RESUME_MIN_BYTES)
+      this.#large.set(operation.id, prepared);
+  }
+
+  take(id: number): Prepared | null {
+    const prepared = this.#all.get(id) ?? null;
+    this.#all.delete(id);
+    this.#large.delete(id);
+    return prepared;
+  }
+
+  firstLarge(): Prepared | null {
+    return this.#large.values().next().value ?? null;
   }
 }
 
@@ -185,18 +204,6 @@ function mayHaveBasis(step: Step): boolean {
   return (
     step.source.sizeBytes >= RESUME_MIN_BYTES || (old >= DELTA_MIN_BYTES && step.source.sizeBytes >= DELTA_MIN_BYTES)
   );
-}
-
-function largestOf(underWay: ReadonlyMap<number, Prepared>): Prepared | null {
-  let largest: Prepared | null = null;
-  let size = RESUME_MIN_BYTES;
-  for (const prepared of underWay.values()) {
-    const { step } = prepared;
-    if (step.kind !== 'put' || step.source === null || step.source.sizeBytes < size) continue;
-    largest = prepared;
-    size = step.source.sizeBytes;
-  }
-  return largest;
 }
 
 function* inBatches<Item>(items: Iterable<Item>, size: number): Generator<Item[]> {

@@ -110,7 +110,10 @@ function contentText(entry: Entry | null): string {
 }
 
 function metadataText(entry: TrackedEntry): string {
-  if (entry.kind === 'symlink') return `symlink${ownerText(entry)}`;
+  if (entry.kind === 'symlink') {
+    const time = entry.mtimeNs === undefined ? '' : `, modified ${timeText(entry.mtimeNs)}`;
+    return `symlink${time}${ownerText(entry)}`;
+  }
   const mode = `mode ${entry.mode.toString(8).padStart(4, '0')}`;
   if (entry.kind === 'directory') return `directory, ${mode}${ownerText(entry)}`;
   return `file, ${mode}, modified ${timeText(entry.mtimeNs)}${ownerText(entry)}`;

@@ -173,6 +173,7 @@ export class LocalEndpoint implements Endpoint {
 
   async acknowledge(cursor: string): Promise<void> {
     const { index, session } = this.#ready();
+    await this.#pool.readAll('flush');
     index.acknowledge(session, index.sequenceOf(cursor) ?? 0);
   }
 

@@ -45,6 +45,11 @@ export class ThreadPool {
     }
   }
 
+  /** Calls `name` in every reader that was started. */
+  async readAll(name: string): Promise<void> {
+    await Promise.all(this.#threads.map(({ thread }) => thread.call<void>(name, null)));
+  }
+
   async close(): Promise<void> {
     const threads = [...this.#threads.map(({ thread }) => thread), ...(this.#writer === null ? [] : [this.#writer])];
     await Promise.all(threads.map((thread) => thread.close()));
