@@ -30,7 +30,7 @@ export interface Addon {
   createFile(root: Fd, path: string, mode: number): Fd;
   openForUpdate(root: Fd, path: string, create: boolean): Fd;
   /** `facts`: stat before, stat after, u32 lease (0 held, 1 refused, 2 unsupported), u32 bytes read. */
-  readSmallFile(root: Fd, path: string, maxBytes: number, facts: Uint8Array): Buffer;
+  readSmallFile(root: Fd, path: string, into: Uint8Array, facts: Uint8Array): void;
   writeSmallFile(root: Fd, path: string, contents: Uint8Array, mode: number, mtimeNs: bigint): void;
   makeDirectory(root: Fd, path: string, mode: number): void;
   removeFile(root: Fd, path: string): void;
