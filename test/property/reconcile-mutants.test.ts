@@ -1,12 +1,15 @@
 /** Negative controls: reconcilers with one rule broken, each caught by the property that stands for the rule. */
 import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
+import type { BytePath } from '../../src/platform/core/byte-path.ts';
 import type { FileEntry } from '../../src/sync/core/entry.ts';
 import type { Row } from '../../src/sync/core/plan.ts';
+import type { RowTable } from '../../src/sync/core/rename-table.ts';
 import {
   alphaPrevails,
   converges,
   equalizes,
+  ignoringDeletesNothing,
   isSymmetric,
   losesNothing,
   type Property,
@@ -19,6 +22,7 @@ type Module = Readonly<Record<string, Anything>>;
 const RULES = '../../src/sync/core/reconcile-rules.ts';
 const FRAMES = '../../src/sync/core/reconcile-frames.ts';
 const COMPARE = '../../src/sync/core/compare.ts';
+const RENAME_TABLE = '../../src/sync/core/rename-table.ts';
 const METADATA = '../../src/sync/core/compare-metadata.ts';
 
 interface Mutant {
@@ -106,6 +110,39 @@ const mutants: Mutant[] = [
     rows: (row) => ({ ...row, alpha: seen(row.alpha), beta: seen(row.beta) }),
   },
   {
+    name: 'what is hidden counts as removed',
+    caughtBy: ignoringDeletesNothing,
+    file: RENAME_TABLE,
+    broken: () => ({
+      isRemoved: (_table, row, side) => {
+        const { path, ancestor, [side as 'alpha']: entry } = row as Row;
+        return path !== '' && ancestor !== null && entry === null;
+      },
+    }),
+  },
+  {
+    name: 'directories that a rename needs are not made',
+    caughtBy: converges,
+    file: RENAME_TABLE,
+    broken: ({ missingParents }) => ({ missingParents: (...args) => (missingParents?.(...args) === null ? null : []) }),
+  },
+  {
+    name: 'a moved directory leaves its archive behind',
+    caughtBy: converges,
+    file: RENAME_TABLE,
+    broken: ({ moveRows }) => ({
+      moveRows: (table, from, to, ...rest) => {
+        const paths = moveRows?.(table, from, to, ...rest) as BytePath[];
+        const { rows } = table as RowTable;
+        for (const path of paths) {
+          const row = rows.get(path);
+          if (row !== undefined) rows.set(path, { ...row, ancestor: null });
+        }
+        return paths;
+      },
+    }),
+  },
+  {
     name: 'the archive is what alpha holds',
     caughtBy: isSymmetric,
     rows: (row) => ({ ...row, ancestor: row.alpha as Row['ancestor'] }),
@@ -118,7 +155,7 @@ const mutants: Mutant[] = [
 ];
 
 afterEach(() => {
-  for (const file of [RULES, FRAMES, COMPARE, METADATA]) vi.doUnmock(file);
+  for (const file of [RULES, FRAMES, COMPARE, METADATA, RENAME_TABLE]) vi.doUnmock(file);
 });
 
 test.each(mutants)('$name', async ({ caughtBy, file, broken, rows }) => {
@@ -129,10 +166,14 @@ test.each(mutants)('$name', async ({ caughtBy, file, broken, rows }) => {
       return { ...actual, ...broken(actual) };
     });
   }
-  const mutant: { reconcile: Reconcile } = await import('../../src/sync/core/reconcile.ts');
-  const property = caughtBy((given, options) =>
-    mutant.reconcile(rows === undefined ? given : [...given].map(rows), options),
-  );
+  const { reconcile }: { reconcile: Reconcile } = await import('../../src/sync/core/reconcile.ts');
+  const { pairRenames } = await import('../../src/sync/core/rename.ts');
+  const property = caughtBy((given, options) => {
+    const seenRows = rows === undefined ? [...given] : [...given].map(rows);
+    if (file !== RENAME_TABLE) return reconcile(seenRows, options);
+    const pairing = pairRenames(seenRows, options);
+    return [...pairing.renames, ...reconcile(pairing.rows, options)];
+  });
   expect(fc.check(property, { numRuns: 5000, endOnFailure: true }).failed).toBe(true);
 });
 

@@ -1,6 +1,7 @@
 /** What must hold of every reconciliation. Functions of the reconciler, so that broken ones can be put to the same test. */
 import fc from 'fast-check';
 import { expect } from 'vitest';
+import { type BytePath, isWithin } from '../../src/platform/core/byte-path.ts';
 import { digestsNeeded } from '../../src/sync/core/compare.ts';
 import type { Decision, DigestNeed, ReconcileOptions, Row } from '../../src/sync/core/plan.ts';
 import { pairRenames, renameDigestsNeeded } from '../../src/sync/core/rename.ts';
@@ -61,11 +62,31 @@ export const losesNothing: Property = (reconcile) =>
   fc.property(worlds(everything), fc.constantFrom<ConflictPolicy>('report', 'copy'), (start, conflict) => {
     const options = optionsWith({ conflict });
     const after = applyAll(start, decide(reconcile, start, options), options.metadata);
-    const left = new Set([...contentsOf(after, 'alpha'), ...contentsOf(after, 'beta')].map(({ text }) => text));
-    for (const side of ['alpha', 'beta'] as const) {
-      for (const { text, isOld } of contentsOf(start, side)) if (!isOld) expect(left).toContain(text);
-    }
+    expectNothingLost(start, after);
   });
+
+/** A run killed anywhere, even before its archive knew, is made good by the next one without any loss. */
+export const survivesInterruption: Property = (reconcile) =>
+  fc.property(
+    worlds(everything),
+    fc.constantFrom<ConflictPolicy>('report', 'copy'),
+    fc.record({ steps: fc.nat(8), isRecorded: fc.boolean() }),
+    (start, conflict, interruption) => {
+      const options = optionsWith({ conflict });
+      const killed = applyAll(start, decide(reconcile, start, options), options.metadata, interruption);
+      const after = applyAll(killed, decide(reconcile, killed, options), options.metadata);
+      expectNothingLost(start, after, 'isArchived');
+      expect(actionsOf(decide(reconcile, after, options))).toEqual([]);
+    },
+  );
+
+/** The archive's content may go: where it was, or (`isArchived`) wherever a renamed file took it. */
+function expectNothingLost(start: World, after: World, mayGo: 'isOld' | 'isArchived' = 'isOld'): void {
+  const left = new Set([...contentsOf(after, 'alpha'), ...contentsOf(after, 'beta')].map(({ text }) => text));
+  for (const side of ['alpha', 'beta'] as const) {
+    for (const content of contentsOf(start, side)) if (!content[mayGo]) expect(left).toContain(content.text);
+  }
+}
 
 /** In two-way-resolved whatever alpha changed stays as alpha has it, and whatever alpha deleted stays deleted. */
 export const alphaPrevails: Property = (reconcile) =>
@@ -113,6 +134,25 @@ export const touchesNothingUntracked: Property = (reconcile) =>
     for (const side of ['alpha', 'beta'] as const) {
       for (const [path, entry] of start[side]) {
         if (entry.kind === 'untracked' || entry.kind === 'problem') expect(after[side].get(path)).toBe(entry);
+      }
+    }
+  });
+
+/** What one side ignores the other side keeps: its content, and in its place unless a directory above both moved. */
+export const ignoringDeletesNothing: Property = (reconcile) =>
+  fc.property(worlds(everything), settings, (start, options) => {
+    const decisions = decide(reconcile, start, options);
+    const after = applyAll(start, decisions, options.metadata);
+    for (const side of ['alpha', 'beta'] as const) {
+      const other = side === 'alpha' ? 'beta' : 'alpha';
+      const hidden = [...start[side]].flatMap(([path, entry]) => (entry.kind === 'untracked' ? [path] : []));
+      const isHidden = (path: BytePath) => hidden.some((above) => isWithin(path, above));
+      const left = new Set([...after[other].values()].map((entry) => (entry.kind === 'file' ? textOf(entry) : '')));
+      for (const [path, entry] of start[other]) {
+        if (entry.kind === 'file' && isHidden(path)) expect(left).toContain(textOf(entry));
+      }
+      for (const decision of decisions) {
+        if (decision.kind === 'rename' && decision.side === other) expect(isHidden(decision.from)).toBe(false);
       }
     }
   });

@@ -5,19 +5,21 @@ import {
   alphaPrevails,
   converges,
   equalizes,
+  ignoringDeletesNothing,
   isSymmetric,
   keepsUntracked,
   losesNothing,
   needsOnlyChanges,
   needsOnlyNamedDigests,
   renamesNeedOnlyNamedDigests,
+  survivesInterruption,
   touchesNothingUntracked,
   withRenames,
 } from './reconcile-properties.ts';
 
-const RUNS = { numRuns: 1000 };
+const RUNS = { numRuns: 700 };
 
-const always = { converges, equalizes, losesNothing, needsOnlyChanges };
+const always = { converges, equalizes, ignoringDeletesNothing, losesNothing, needsOnlyChanges, survivesInterruption };
 
 describe('reconcile', () => {
   const properties = { ...always, alphaPrevails, isSymmetric, needsOnlyNamedDigests, touchesNothingUntracked };

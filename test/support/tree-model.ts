@@ -140,33 +140,39 @@ export function withNeededDigests(full: Row, options: { readonly digest: 'xxh64'
   throw new Error('more than two rounds of digests');
 }
 
-/** Carries out decisions in stages. Throws where a real executor would have to refuse. */
+/** A run that was killed: only the first `steps` were done, and of those the archive knows only if `isRecorded`. */
+export interface Interruption {
+  readonly steps: number;
+  readonly isRecorded: boolean;
+}
+
+/** Carries out decisions in stages, records after the renames. Throws where a real executor would have to refuse. */
 export function applyAll(
   start: World,
   decisions: readonly Decision[],
   metadata: MetadataOptions = ALL_METADATA,
+  { steps, isRecorded }: Interruption = { steps: Number.POSITIVE_INFINITY, isRecorded: true },
 ): World {
-  const state = {
+  const state: State = {
     ancestor: new Map(start.ancestor),
     alpha: new Map(start.alpha),
     beta: new Map(start.beta),
     touched: new Set<BytePath>(),
   };
-  for (const stage of ['arrange', 'fill', 'clear'] as const) {
-    for (const decision of decisions) if (stageOf(decision) === stage) carryOut(state, decision);
-  }
-  for (const decision of decisions) {
-    if (decision.kind === 'record') setOrDelete(state.ancestor, decision.path, decision.entry);
-  }
+  for (const decision of inOrderOfExecution(decisions).slice(0, steps)) carryOut(state, decision);
+  if (!isRecorded) return { ancestor: start.ancestor, alpha: state.alpha, beta: state.beta };
   for (const path of state.touched) {
     const [alpha, beta] = [state.alpha.get(path) ?? null, state.beta.get(path) ?? null];
-    const agreed =
-      (alpha === null || isTracked(alpha)) && (beta === null || isTracked(beta))
-        ? agreedEntry(state.ancestor.get(path) ?? null, alpha, beta, metadata)
-        : (state.ancestor.get(path) ?? null);
+    if ((alpha !== null && !isTracked(alpha)) || (beta !== null && !isTracked(beta))) continue;
+    const agreed = agreedEntry(state.ancestor.get(path) ?? null, alpha, beta, metadata);
     setOrDelete(state.ancestor, path, agreed);
   }
   return { ancestor: state.ancestor, alpha: state.alpha, beta: state.beta };
+}
+
+function inOrderOfExecution(decisions: readonly Decision[]): Decision[] {
+  const stages = ['arrange', 'note', 'fill', 'clear'] as const;
+  return stages.flatMap((stage) => decisions.filter((decision) => stageOf(decision) === stage));
 }
 
 /** Decisions as short text, for tables: `put beta a create`, `remove alpha d/x`, `conflict a (modified file | deleted)`. */
@@ -251,6 +257,8 @@ function carryOut(state: State, decision: Decision): void {
       move(state[decision.side], decision.path, decision.to);
       return;
     case 'record':
+      setOrDelete(state.ancestor, decision.path, decision.entry);
+      return;
     case 'conflict':
     case 'problem':
       return;

@@ -181,14 +181,24 @@ function move(disk: Disk, from: BytePath, to: BytePath): void {
   }
 }
 
-/** Every file content on a side, with whether it is the archive's: of that path, or of one that the side moved away from. */
-export function contentsOf(whole: World, side: Side): { readonly text: string; readonly isOld: boolean }[] {
-  const held = whole[side];
-  const left = [...whole.ancestor].filter(([path]) => !held.has(path)).map(([, entry]) => strongOf(entry));
+/** A content of a side. `isOld`: the archive's, of that path or of one that the side moved away from. */
+export interface HeldContent {
+  readonly text: string;
+  readonly isOld: boolean;
+  /** The archive has it at some path. */
+  readonly isArchived: boolean;
+}
+
+/** Every file content of a side. */
+export function contentsOf(whole: World, side: Side): HeldContent[] {
+  const { ancestor, [side]: held } = whole;
+  const archived = [...ancestor.values()].map(strongOf);
+  const left = [...ancestor].filter(([path]) => !held.has(path)).map(([, entry]) => strongOf(entry));
   return [...held].flatMap(([path, entry]) => {
     const text = strongOf(entry);
     if (text === null) return [];
-    return [{ text, isOld: strongOf(whole.ancestor.get(path)) === text || left.includes(text) }];
+    const isOld = strongOf(ancestor.get(path)) === text || left.includes(text);
+    return [{ text, isOld, isArchived: archived.includes(text) }];
   });
 }
 

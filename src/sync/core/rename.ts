@@ -230,5 +230,6 @@ function createParent({ table, renames }: Search, row: Row, side: Side, options:
     source: null,
     isEarly: true,
   });
-  setRow(table, { ...row, [side]: after });
+  // Counts as agreed upon already: the put's own outcome is what gets recorded, and only that.
+  setRow(table, { ...row, ancestor: after, [side]: after });
 }
