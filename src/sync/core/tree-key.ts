@@ -114,5 +114,8 @@ export function sizeKey(sizeBytes: number, parent: number, name: string): string
   return TABLE.size + sequenceBytes(sizeBytes) + placeBytes(parent, name);
 }
 
+/** Length of a size key before the place. */
+export const SIZE_PREFIX_BYTES = 7;
+
 /** Largest size the size table takes; larger files are not looked up by size. */
 export const MAX_KEYED_SIZE = SEQUENCE_LIMIT - 1;

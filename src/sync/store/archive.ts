@@ -13,8 +13,9 @@ import { readEntry, readPath, writeEntry, writePath } from '../core/codec.ts';
 import { isTracked, type TrackedEntry } from '../core/entry.ts';
 import { MAX_MESSAGE_BYTES } from '../core/limits.ts';
 import { factKey, type Place, TABLE } from '../core/tree-key.ts';
-import { damaged, Environment } from './environment.ts';
+import { Environment } from './environment.ts';
 import { parseSessionFacts, type SessionFacts } from './session-facts.ts';
+import { damaged } from './store-errors.ts';
 import { type TreeNode, TreeStore } from './tree-store.ts';
 
 export type { SessionFacts } from './session-facts.ts';

@@ -15,6 +15,7 @@ import { lstatSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { errnoOf, TidemarkError } from '../../platform/core/errors.ts';
+import { damaged, full, guarded, messageOf, newer, unusable } from './store-errors.ts';
 import { fillTail, prepareStoreFiles, type StoreFault } from './store-file.ts';
 
 /** A row as {@link Environment.page} returns it. */
@@ -261,56 +262,4 @@ function prepareFiles(folder: string): void {
     case 'unusable':
       throw unusable(folder, fault?.detail);
   }
-}
-
-/** Turns the store's own errors into ours; errors of callers pass. */
-function guarded<T>(folder: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof TidemarkError) throw error;
-    const message = messageOf(error);
-    if (!/MDB_|Invalid (argument|key)|No space left|Input\/output error/.test(message)) throw error;
-    if (/No space left|MDB_MAP_FULL/.test(message)) {
-      throw full(folder, error);
-    }
-    throw damaged(folder, message, error);
-  }
-}
-
-/** The error for a store that cannot be trusted; losing it is safe, it only costs a first sync. */
-export function damaged(folder: string, detail: string, cause?: unknown): TidemarkError {
-  return new TidemarkError('unavailable', 'state-damaged', `damaged state in ${folder}: ${detail}`, {
-    cause,
-    remedy: `Move ${folder} away and run again: the next run counts as a first sync, which deletes nothing.`,
-  });
-}
-
-function full(folder: string, cause: unknown): TidemarkError {
-  return new TidemarkError('unavailable', 'state-full', `no space left for ${folder}: ${messageOf(cause)}`, {
-    cause,
-    remedy: 'Make room, or choose another folder with TIDEMARK_HOME.',
-  });
-}
-
-function unusable(folder: string, cause: unknown): TidemarkError {
-  return new TidemarkError('unavailable', 'state-unusable', `cannot use ${folder}: ${messageOf(cause)}`, {
-    cause,
-    remedy: 'Check the folder, or choose another with TIDEMARK_HOME.',
-  });
-}
-
-function newer(folder: string, format: number): TidemarkError {
-  return new TidemarkError(
-    'unavailable',
-    'state-newer',
-    `${folder} was written by a newer tidemark (format ${format})`,
-    {
-      remedy: 'Update tidemark, or move the folder away: the next run then counts as a first sync.',
-    },
-  );
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -7,17 +7,17 @@
  */
 import { randomBytes } from 'node:crypto';
 import { type BytePath, joinPath, nameOf, ROOT } from '../../platform/core/byte-path.ts';
-import { ByteReader, ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
+import { MalformedError } from '../../platform/core/bytes.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
 import { identityOf as identityOfStat, sameStat } from '../../platform/core/stat-codec.ts';
-import type { Digests, Entry } from '../core/entry.ts';
-import { isTracked } from '../core/entry.ts';
+import type { Digests } from '../core/entry.ts';
 import { decodeRecord, encodeRecord, type IndexRecord } from '../core/index-record.ts';
-import { REUSE_MIN_BYTES } from '../core/limits.ts';
-import { factKey, MAX_KEYED_SIZE, type Place, placeAt, sizeKey } from '../core/tree-key.ts';
+import { factKey, type Place } from '../core/tree-key.ts';
 import type { Change } from '../endpoint.ts';
 import { type ChangedPaths, ChangeLog } from './change-log.ts';
-import { damaged, Environment } from './environment.ts';
+import { Environment } from './environment.ts';
+import { IndexTally } from './index-tally.ts';
+import { damaged } from './store-errors.ts';
 import { type TreeNode, TreeStore } from './tree-store.ts';
 
 export type { IndexRecord } from '../core/index-record.ts';
@@ -42,9 +42,7 @@ export interface IndexOptions {
 }
 
 const INSTANCE_FACT = factKey('instance');
-const COUNT_FACT = factKey('count');
 const FORMAT = 1;
-const NOTHING = Buffer.alloc(1);
 
 export class Index {
   /** Random hex made when the index was created: a cursor of another instance means nothing here. */
@@ -52,18 +50,13 @@ export class Index {
   readonly #environment: Environment;
   readonly #tree: TreeStore;
   readonly #log: ChangeLog;
-  #entries = 0;
-  #countEpoch = -1;
-  #countChanged = false;
+  readonly #tally: IndexTally;
 
   private constructor(environment: Environment) {
     this.#environment = environment;
     this.#tree = new TreeStore(environment);
     this.#log = new ChangeLog(environment, this.#tree);
-    environment.onRollback(() => {
-      this.#countEpoch = -1;
-      this.#countChanged = false;
-    });
+    this.#tally = new IndexTally(environment, this.#tree);
     this.instance = this.#readInstance();
   }
 
@@ -138,7 +131,7 @@ export class Index {
       const result = work();
       this.#tree.flush();
       this.#log.flush();
-      this.#flushCount();
+      this.#tally.flush();
       return result;
     });
   }
@@ -155,7 +148,7 @@ export class Index {
       const isDirectory =
         record.entry.kind === 'directory' || (record.entry.kind === 'problem' && (old?.number ?? 0) > 0);
       if (old !== null && old.number !== 0 && !isDirectory) this.#clear(path, origin);
-      this.#account(place, old, record.entry);
+      this.#tally.account(place, old === null ? null : this.#record(old).entry, record.entry);
       this.#tree.write(place, encodeRecord(record), isDirectory, old?.number ?? 0);
       this.#log.written(place, origin);
     });
@@ -195,9 +188,9 @@ export class Index {
         this.#log.removed(moved.path, identityOf(this.#record(moved.node).packedStat), origin);
         this.#log.written(moved.node, origin);
       }
-      this.#unkeySize(node, entry);
+      this.#tally.account(node, entry, null);
       this.#tree.move(node, place);
-      this.#keySize(place, entry);
+      this.#tally.account(place, null, entry);
       this.#log.written(place, origin);
     });
   }
@@ -244,23 +237,12 @@ export class Index {
 
   /** Tracked entries below the root. */
   entryCount(): number {
-    this.#loadCount();
-    return this.#entries;
+    return this.#tally.entries;
   }
 
   /** Up to `limit` files of exactly this size; only files of at least REUSE_MIN_BYTES are found. */
   filesOfSize(sizeBytes: number, limit: number): BytePath[] {
-    if (sizeBytes < REUSE_MIN_BYTES || sizeBytes > MAX_KEYED_SIZE) return [];
-    const start = sizeKey(sizeBytes, 0, '');
-    const rows = this.#environment.page(start, sizeKey(sizeBytes, 2 ** 40 - 1, ''), limit);
-    const known = new Map<number, BytePath | null>();
-    const paths: BytePath[] = [];
-    for (const { key } of rows) {
-      const { parent, name } = placeAt(key, 7);
-      const directory = name === '' ? ROOT : this.#tree.pathOf(parent, known);
-      if (directory !== null) paths.push(joinPath(directory, name));
-    }
-    return paths;
+    return this.#tally.filesOfSize(sizeBytes, limit);
   }
 
   /** A small value kept beside the tree, such as the options of the last scan; null where there is none. */
@@ -317,30 +299,9 @@ export class Index {
   }
 
   #forgetNode(path: BytePath, node: TreeNode, origin: string): void {
-    const { packedStat } = this.#record(node);
-    this.#account(node, node, null);
+    const { entry, packedStat } = this.#record(node);
+    this.#tally.account(node, entry, null);
     this.#log.removed(path, identityOf(packedStat), origin);
-  }
-
-  /** Keeps the count and the table of sizes in step with a node that changes from `old` to `entry`. */
-  #account(place: Place, old: TreeNode | null, entry: Entry | null): void {
-    const before = old === null ? null : this.#record(old).entry;
-    if (before !== null) this.#unkeySize(place, before);
-    if (entry !== null) this.#keySize(place, entry);
-    if (place.name === '') return;
-    const difference = (isTracked(entry) ? 1 : 0) - (isTracked(before) ? 1 : 0);
-    if (difference === 0) return;
-    this.#loadCount();
-    this.#entries += difference;
-    this.#countChanged = true;
-  }
-
-  #keySize({ parent, name }: Place, entry: Entry): void {
-    if (isKeyed(entry)) this.#environment.put(sizeKey(entry.sizeBytes, parent, name), NOTHING);
-  }
-
-  #unkeySize({ parent, name }: Place, entry: Entry): void {
-    if (isKeyed(entry)) this.#environment.remove(sizeKey(entry.sizeBytes, parent, name));
   }
 
   #readInstance(): string {
@@ -353,27 +314,10 @@ export class Index {
       return made;
     });
   }
-
-  #loadCount(): void {
-    if (this.#countEpoch === this.#environment.epoch) return;
-    const fact = this.#environment.get(COUNT_FACT);
-    this.#entries = fact === null ? 0 : new ByteReader(fact).u53();
-    this.#countEpoch = this.#environment.epoch;
-  }
-
-  #flushCount(): void {
-    if (!this.#countChanged) return;
-    this.#environment.put(COUNT_FACT, new ByteWriter(8).u53(this.#entries).take());
-    this.#countChanged = false;
-  }
 }
 
 function identityOf(packedStat: Uint8Array | null): string | null {
   return packedStat === null ? null : identityOfStat(packedStat);
-}
-
-function isKeyed(entry: Entry): entry is Extract<Entry, { kind: 'file' }> {
-  return entry.kind === 'file' && entry.sizeBytes >= REUSE_MIN_BYTES && entry.sizeBytes <= MAX_KEYED_SIZE;
 }
 
 function broken(message: string): TidemarkError {

@@ -24,7 +24,8 @@ import {
   placeBytes,
   ROOT_DIRECTORY,
 } from '../core/tree-key.ts';
-import { damaged, type Environment } from './environment.ts';
+import type { Environment } from './environment.ts';
+import { damaged } from './store-errors.ts';
 
 /** Bit of a value's first byte that belongs to the tree store. */
 export const NUMBERED = 0x80;
