@@ -9,7 +9,7 @@ import { synchronize } from '../sync/engine/synchronize.ts';
 import { verifyPair } from '../sync/engine/verify.ts';
 import { type Halt, resultOf, type SideSummary, type Summary } from '../sync/report.ts';
 import { Sessions } from '../sync/store/sessions.ts';
-import { formatEndpointAddress } from '../transport/core/endpoint-address.ts';
+import { type EndpointAddress, formatEndpointAddress } from '../transport/core/endpoint-address.ts';
 import { makeEndpoint } from './connect.ts';
 import type { Reporter } from './output/reporter.ts';
 import type {
@@ -26,12 +26,12 @@ import type {
 export async function runSync(request: SyncRequest, reporter: Reporter, signal: AbortSignal): Promise<Summary> {
   const startedAt = performance.now();
   progress(reporter, 'connecting');
-  const addresses = addressesOf(request);
+  const addressOf = (side: Side, path: string) => canonicalAddress(request[side], path);
   const sessions = new Sessions(openFileSystem().fileSystem, request.folders.state);
   return withEndpoints(request, signal, async (sides) => {
-    const pair = await openPair({ sides, addresses, sessions, mode: request.session.mode, run: request.run });
+    const pair = await openPair({ sides, addressOf, sessions, mode: request.session.mode, run: request.run });
     try {
-      const facts = { request, sides, infos: pair.infos, addresses, startedAt };
+      const facts = { request, sides, infos: pair.infos, addresses: pair.addresses, startedAt };
       if (pair.store === null) return summaryOf(facts, null, pair.halt);
       const result = await synchronize({
         sides,
@@ -152,8 +152,9 @@ function sideSummary(side: Side, { infos, addresses }: RunFacts, outcome: SyncOu
   };
 }
 
-function addressesOf({ alpha, beta }: Pick<SyncRequest, 'alpha' | 'beta'>): Readonly<Record<Side, string>> {
-  return { alpha: formatEndpointAddress(alpha), beta: formatEndpointAddress(beta) };
+/** One text for one place, however it was written: relative, through symlinks, below the home directory. */
+function canonicalAddress(address: EndpointAddress, path: string): string {
+  return formatEndpointAddress(address.kind === 'local' ? { ...address, path } : { ...address, path, home: false });
 }
 
 function progress(reporter: Reporter, phase: 'connecting'): void {

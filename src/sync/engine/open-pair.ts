@@ -13,8 +13,8 @@ import { SessionStore } from './session-store.ts';
 
 export interface PairInput {
   readonly sides: Readonly<Record<Side, Endpoint>>;
-  /** Canonical texts of the endpoints as given: the first key a session is found by. */
-  readonly addresses: Readonly<Record<Side, string>>;
+  /** Text of an endpoint whose canonical path turned out to be this byte string: the first key a session is found by. */
+  readonly addressOf: (side: Side, canonicalPath: string) => string;
   readonly sessions: Sessions;
   readonly mode: Mode;
   readonly run: RunOptions;
@@ -22,6 +22,7 @@ export interface PairInput {
 
 export interface Pair {
   readonly infos: Readonly<Record<Side, EndpointInfo>>;
+  readonly addresses: Readonly<Record<Side, string>>;
   /** null where a halt stands in the way. */
   readonly store: SessionStore | null;
   readonly halt: Halt | null;
@@ -30,11 +31,15 @@ export interface Pair {
 
 /** Opens, checks, locks and binds. Throws TidemarkErrors; a safety halt is a value. */
 export async function openPair(input: PairInput): Promise<Pair> {
-  const { sides, addresses, sessions, mode, run } = input;
+  const { sides, addressOf, sessions, mode, run } = input;
   const isOneWay = mode === 'one-way-safe' || mode === 'one-way-replica';
   const request = (side: Side) => ({ session: '', dryRun: run.dryRun, writable: !(isOneWay && side === 'alpha') });
   const [alpha, beta] = await Promise.all([sides.alpha.open(request('alpha')), sides.beta.open(request('beta'))]);
   const infos = { alpha, beta };
+  const addresses = {
+    alpha: addressOf('alpha', alpha.root.canonicalPath),
+    beta: addressOf('beta', beta.root.canonicalPath),
+  };
   refuseOverlap(infos, addresses);
   const identities = { alpha: alpha.root.identity, beta: beta.root.identity };
   const session = sessions.open(addresses, identities, { scratch: run.dryRun });
@@ -45,7 +50,7 @@ export async function openPair(input: PairInput): Promise<Pair> {
     const halt = run.force
       ? null
       : guardRoots({ alpha: known('alpha'), beta: known('beta') }, { alpha: alpha.root, beta: beta.root });
-    if (halt !== null) return { infos, store: null, halt, close: () => session.close() };
+    if (halt !== null) return { infos, addresses, store: null, halt, close: () => session.close() };
     const kind = alpha.root.kind === 'file' || beta.root.kind === 'file' ? 'file' : 'directory';
     const bound = await Promise.all([sides.alpha.bind(session.id, kind), sides.beta.bind(session.id, kind)]);
     const roots = {
@@ -54,6 +59,7 @@ export async function openPair(input: PairInput): Promise<Pair> {
     } as const;
     return {
       infos,
+      addresses,
       store: new SessionStore(session.archive, session.id, roots),
       halt: null,
       close: () => session.close(),
