@@ -12,20 +12,24 @@
  *   holds both inodes, so that after a crash {@link recoverVersions} can tell which of the two is there. An object that
  *   is neither is somebody's edit that slipped in: it is kept.
  */
-import { readSync, writeSync } from 'node:fs';
-import { crc32 } from 'node:zlib';
+import { writeSync } from 'node:fs';
 import { type BytePath, joinPath } from '../platform/core/byte-path.ts';
-import { ByteReader, ByteWriter, MalformedError } from '../platform/core/bytes.ts';
-import { errnoOf } from '../platform/core/errors.ts';
+import { ByteWriter } from '../platform/core/bytes.ts';
 import { isDirectory } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { type ApplyContext, VERSIONS } from './apply/context.ts';
+import {
+  type Manifest,
+  type ManifestRecord,
+  readManifest,
+  type VersionReason,
+  writeManifestHeader,
+  writeManifestRecord,
+} from './apply/manifest.ts';
 import { removeTree } from './apply/remove-tree.ts';
-import { readPath, readTrackedEntry, writeEntry, writePath } from './core/codec.ts';
 import type { TrackedEntry } from './core/entry.ts';
-import { MAX_PATH_BYTES, MAX_XATTR_BYTES } from './core/limits.ts';
 
-export type VersionReason = 'overwritten' | 'deleted' | 'conflict';
+export type { VersionReason };
 
 /** One kept object. A removed directory has a record, for its mode, but no object. */
 export interface Version {
@@ -49,38 +53,11 @@ export interface Slot {
   readonly path: BytePath;
 }
 
-interface ManifestRecord {
-  readonly number: number;
-  readonly reason: VersionReason;
-  /** False: only passing through, removed once the operation succeeded (--no-backup). */
-  readonly isKept: boolean;
-  readonly whenMs: number;
-  readonly displacedInode: bigint;
-  /** 0 where nothing is exchanged. */
-  readonly stagedInode: bigint;
-  readonly path: BytePath;
-  readonly entry: TrackedEntry;
-}
-
-interface Manifest {
-  readonly session: string;
-  readonly isDurable: boolean;
-  readonly records: readonly ManifestRecord[];
-  /** False where it ends in a damaged record. */
-  readonly isWhole: boolean;
-}
-
-/** "TMV" and the version, 1. */
-const MAGIC = 0x01564d54;
-const REASONS: readonly VersionReason[] = ['overwritten', 'deleted', 'conflict'];
 const MANIFEST = 'manifest';
 /** Marks a run that ended in order: nothing to recover. */
 const SETTLED = 'settled';
 /** Staged content that waits beside its number where the file system cannot exchange. */
 export const STAGED_SUFFIX = '.new';
-const MAX_RECORD_BYTES = MAX_PATH_BYTES * 2 + MAX_XATTR_BYTES + 16_384;
-const MAX_MANIFEST_BYTES = 2 ** 31 - 1;
-
 /** Keeps the versions of one run. The folder is made with the first of them. */
 export class VersionWriter {
   readonly #context: ApplyContext;
@@ -167,10 +144,7 @@ export class VersionWriter {
     this.#manifest = fileSystem.createFile(root, joinPath(folder, MANIFEST), 0o600);
     this.#folder = folder;
     // The header at once: a folder without one cannot be recovered.
-    this.#pending
-      .u32(MAGIC)
-      .u8(this.#context.options.durable ? 1 : 0)
-      .string(session);
+    writeManifestHeader(this.#pending, session, this.#context.options.durable);
     this.flush();
     return folder;
   }
@@ -180,7 +154,7 @@ export class VersionWriter {
 export function* readVersions(fileSystem: FileSystem, root: Fd): Generator<Version> {
   for (const run of runNames(fileSystem, root).reverse()) {
     const folder = joinPath(VERSIONS, run);
-    const manifest = readManifest(fileSystem, root, folder);
+    const manifest = readManifest(fileSystem, root, joinPath(folder, MANIFEST));
     if (manifest === null) continue;
     const present = new Set(namesIn(fileSystem, root, folder));
     // A number announced twice is what was said last.
@@ -217,9 +191,9 @@ export function expireVersions(fileSystem: FileSystem, root: Fd, nowMs: number, 
 export function recoverVersions(fileSystem: FileSystem, root: Fd): void {
   for (const run of runNames(fileSystem, root)) {
     const folder = joinPath(VERSIONS, run);
+    if (fileSystem.stat(root, joinPath(folder, SETTLED)) !== null) continue;
     const names = namesIn(fileSystem, root, folder);
-    if (names.includes(SETTLED)) continue;
-    const manifest = readManifest(fileSystem, root, folder);
+    const manifest = readManifest(fileSystem, root, joinPath(folder, MANIFEST));
     if (manifest === null && names.some((name) => name !== MANIFEST)) continue;
     recoverRun(fileSystem, root, folder, names, manifest);
     settle(fileSystem, root, folder);
@@ -279,88 +253,8 @@ function settle(fileSystem: FileSystem, root: Fd, folder: BytePath): void {
 
 /** Records of removed directories have no object, yet a later undo wants them. */
 function holdsDirectories(fileSystem: FileSystem, root: Fd, folder: BytePath): boolean {
-  const records = readManifest(fileSystem, root, folder)?.records ?? [];
+  const records = readManifest(fileSystem, root, joinPath(folder, MANIFEST))?.records ?? [];
   return records.some((record) => record.isKept && record.entry.kind === 'directory');
-}
-
-function readManifest(fileSystem: FileSystem, root: Fd, folder: BytePath): Manifest | null {
-  const bytes = readWhole(fileSystem, root, joinPath(folder, MANIFEST));
-  if (bytes === null) return null;
-  const records: ManifestRecord[] = [];
-  const from = new ByteReader(bytes);
-  try {
-    if (from.u32() !== MAGIC) return null;
-    const isDurable = from.u8() === 1;
-    const session = from.string(256);
-    let isWhole = true;
-    while (isWhole && from.remaining > 0) {
-      const record = readManifestRecord(from);
-      if (record === null) isWhole = false;
-      else records.push(record);
-    }
-    return { session, isDurable, records, isWhole };
-  } catch (error) {
-    if (error instanceof MalformedError) return null;
-    throw error;
-  }
-}
-
-function readWhole(fileSystem: FileSystem, root: Fd, path: BytePath): Buffer | null {
-  let fd: Fd;
-  try {
-    fd = fileSystem.openFile(root, path);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null;
-    throw error;
-  }
-  try {
-    const bytes = Buffer.allocUnsafe(Math.min(fileSystem.fstat(fd).sizeBytes, MAX_MANIFEST_BYTES));
-    let filled = 0;
-    while (filled < bytes.length) {
-      const count = readSync(fd, bytes, filled, bytes.length - filled, filled);
-      if (count === 0) break;
-      filled += count;
-    }
-    return bytes.subarray(0, filled);
-  } finally {
-    fileSystem.close(fd);
-  }
-}
-
-/** Length u32 · CRC-32 u32 · payload. */
-function writeManifestRecord(out: ByteWriter, record: ManifestRecord): void {
-  const payload = new ByteWriter(256)
-    .u32(record.number)
-    .u8(REASONS.indexOf(record.reason))
-    .u8(record.isKept ? 1 : 0);
-  payload.u53(record.whenMs).i64(BigInt.asIntN(64, record.displacedInode)).i64(BigInt.asIntN(64, record.stagedInode));
-  writePath(payload, record.path);
-  writeEntry(payload, record.entry);
-  const bytes = payload.take();
-  out.u32(bytes.length).u32(crc32(bytes)).raw(bytes);
-}
-
-function readManifestRecord(from: ByteReader): ManifestRecord | null {
-  try {
-    const length = from.count(MAX_RECORD_BYTES);
-    const checksum = from.u32();
-    const bytes = from.raw(length);
-    if (crc32(bytes) !== checksum) return null;
-    const payload = new ByteReader(bytes);
-    const number = payload.u32();
-    const reason = REASONS[payload.u8()];
-    if (reason === undefined) return null;
-    const isKept = payload.u8() === 1;
-    const whenMs = payload.u53();
-    const displacedInode = BigInt.asUintN(64, payload.i64());
-    const stagedInode = BigInt.asUintN(64, payload.i64());
-    const path = readPath(payload);
-    const entry = readTrackedEntry(payload);
-    return { number, reason, isKept, whenMs, displacedInode, stagedInode, path, entry };
-  } catch (error) {
-    if (error instanceof MalformedError) return null;
-    throw error;
-  }
 }
 
 /** Names of the runs' folders, oldest first. */

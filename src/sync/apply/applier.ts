@@ -9,6 +9,8 @@
 import { randomBytes } from 'node:crypto';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { MalformedError } from '../../platform/core/bytes.ts';
+import { TidemarkError } from '../../platform/core/errors.ts';
+import type { Fd } from '../../platform/filesystem.ts';
 import { type ContentRecord, readRecords } from '../core/content.ts';
 import type { FileEntry } from '../core/entry.ts';
 import { MAX_BATCH_ENTRIES } from '../core/limits.ts';
@@ -16,7 +18,7 @@ import type { Operation, Outcome } from '../core/operation.ts';
 import { expireVersions, VersionWriter } from '../versions.ts';
 import { type Basis, type MadeBasis, makeBasis } from './basis.ts';
 import { carryOut } from './batch.ts';
-import { type ApplyContext, locate, STAGING } from './context.ts';
+import { type ApplyContext, isHiddenBySpelling, locate, STAGING } from './context.ts';
 import { Ledger } from './ledger.ts';
 import { LinkGroups } from './link-groups.ts';
 import { failed, type Result, sourceChanged } from './outcome.ts';
@@ -66,7 +68,7 @@ export class Applier {
 
   /** The root must be locked and prepared (root.ts). `umask`: that of the process where not given. */
   constructor(input: ApplierInput) {
-    const staging = input.fileSystem.openDirectory(input.root, STAGING);
+    const staging = openStaging(input);
     const context = { ...input, staging, umask: input.umask ?? process.umask() };
     this.#context = context;
     this.#shop = {
@@ -120,7 +122,7 @@ export class Applier {
       dropStaged(this.#context, task);
     }
     this.#incoming.clear();
-    for (const task of this.#batch) dropStaged(this.#context, task);
+    for (const task of [...this.#batch, ...this.#waiting.blocked()]) dropStaged(this.#context, task);
     this.#batch = [];
     this.#shop.widening.restore();
     this.#shop.versions.close();
@@ -169,8 +171,12 @@ export class Applier {
   #announce(operation: Operation): void {
     if (operation.id <= this.#lastId) throw new MalformedError(`operation ${operation.id} out of order`);
     this.#lastId = operation.id;
-    for (const path of pathsOf(operation)) locate(this.#context, path);
     const task = taskFor(operation);
+    for (const path of pathsOf(operation)) {
+      locate(this.#context, path);
+      if (isHiddenBySpelling(this.#context, path))
+        task.result = failed('reserved-name', 'the name of the hidden folder');
+    }
     if (!task.isComplete) this.#expectContent(task);
     if (this.#waiting.admit(task)) this.#enqueue(task);
   }
@@ -257,6 +263,14 @@ export class Applier {
   }
 }
 
+function openStaging({ fileSystem, root }: ApplierInput): Fd {
+  try {
+    return fileSystem.openDirectory(root, STAGING);
+  } catch (cause) {
+    throw new TidemarkError('unavailable', 'root-not-writable', 'the root cannot be written to', { cause });
+  }
+}
+
 function begun(incoming: Incoming): Reception {
   if (incoming.reception === null) throw new MalformedError('content that never began');
   return incoming.reception;
@@ -264,7 +278,7 @@ function begun(incoming: Incoming): Reception {
 
 function accept(task: Task, staged: Staged, isSynced: boolean): void {
   if (staged.path === null) {
-    task.result = staged.fault;
+    task.result ??= staged.fault;
     return;
   }
   task.staged = staged.path;

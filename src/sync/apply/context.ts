@@ -1,5 +1,5 @@
 /** What every part of the applier works with. */
-import type { ByteName, BytePath } from '../../platform/core/byte-path.ts';
+import { type ByteName, type BytePath, componentsOf, isWithin } from '../../platform/core/byte-path.ts';
 import { MalformedError } from '../../platform/core/bytes.ts';
 import type { Fd, FileSystem } from '../../platform/filesystem.ts';
 import type { ApplyOptions } from '../endpoint.ts';
@@ -44,13 +44,26 @@ export function locate(context: Pick<ApplyContext, 'only'>, path: BytePath): Byt
     if (path !== '') throw new MalformedError('a path below a root that is a file');
     return context.only as string as BytePath;
   }
-  if (isReserved(path)) throw new MalformedError('an operation in the hidden folder');
+  if (isWithin(path, HIDDEN)) throw new MalformedError('an operation in the hidden folder');
   return path;
 }
 
-/** True for the hidden folder in any letter case: where names fold, every spelling is the same folder. */
-function isReserved(path: BytePath): boolean {
-  if (path.charCodeAt(0) !== 0x2e || path.length < HIDDEN.length) return false;
-  if (path.length > HIDDEN.length && path.charCodeAt(HIDDEN.length) !== 0x2f) return false;
-  return path.slice(0, HIDDEN.length).toLowerCase() === HIDDEN;
+/**
+ * True where `path` leads into the hidden folder under another spelling: in other letter case, or with characters that
+ * the file system takes for nothing. Asks the file system, but only about names that come close.
+ */
+export function isHiddenBySpelling(context: ApplyContext, path: BytePath): boolean {
+  const first = componentsOf(path)[0];
+  if (first === undefined || context.only !== null || !looksHidden(first)) return false;
+  const { fileSystem, root } = context;
+  const named = fileSystem.stat(root, first as string as BytePath);
+  const hidden = fileSystem.stat(root, HIDDEN);
+  return named !== null && hidden !== null && named.ino === hidden.ino && named.dev === hidden.dev;
+}
+
+function looksHidden(name: string): boolean {
+  if (name.length < HIDDEN.length) return false;
+  let ascii = '';
+  for (const byte of name) if (byte < '\x80') ascii += byte;
+  return ascii.toLowerCase() === HIDDEN;
 }

@@ -9,7 +9,7 @@ import type { Stat } from '../../platform/filesystem.ts';
 import type { Digests, TrackedEntry } from '../core/entry.ts';
 import type { ApplyContext } from './context.ts';
 import { typeOf } from './packed-stat.ts';
-import { appliedXattrs, keptXattrs, setXattrs } from './xattrs.ts';
+import { keptXattrs, NO_XATTRS, setXattrs, wantedXattrs } from './xattrs.ts';
 
 const PERMISSIONS = 0o777;
 const PERMISSIONS_AND_SETID = 0o7777;
@@ -50,17 +50,20 @@ export interface Extras {
   /** True: the session asks for this owner, and failing is a failure. */
   readonly ownerRequired: boolean;
   readonly setOwner: boolean;
-  readonly xattrs: ReadonlyMap<string, string>;
+  /** Attributes that the session syncs: failing to set one is a failure. */
+  readonly wanted: ReadonlyMap<string, string>;
+  /** Attributes taken over from the replaced object, where the file system lets us. */
+  readonly kept: ReadonlyMap<string, string>;
 }
 
 /** Owner and attributes for a staged object. One listxattr where something is replaced, else no system call. */
 export function extrasFor(context: ApplyContext, after: TrackedEntry, replaced: Replaced | null): Extras | null {
   const owner = ownerFor(context, after, replaced);
-  const wanted = appliedXattrs(context, after);
+  const wanted = wantedXattrs(context, after);
   const sameKind = replaced !== null && typeOf(replaced.stat) === after.kind && after.kind !== 'symlink';
-  const xattrs = sameKind ? new Map([...keptXattrs(context, replaced.path), ...wanted]) : wanted;
-  if (owner === null && xattrs.size === 0) return null;
-  return { uid: 0, gid: 0, ownerRequired: false, setOwner: owner !== null, ...owner, xattrs };
+  const kept = sameKind ? keptXattrs(context, replaced.path) : NO_XATTRS;
+  if (owner === null && wanted.size === 0 && kept.size === 0) return null;
+  return { uid: 0, gid: 0, ownerRequired: false, setOwner: owner !== null, ...owner, wanted, kept };
 }
 
 /** Sets {@link Extras}. The object's mode must let its owner write, and has to be set afterwards: chown clears setuid. */
@@ -72,7 +75,8 @@ export function setExtras(context: ApplyContext, staged: BytePath, extras: Extra
       if (extras.ownerRequired) throw error;
     }
   }
-  setXattrs(context, staged, extras.xattrs, extras.ownerRequired);
+  setXattrs(context, staged, extras.kept, false);
+  setXattrs(context, staged, extras.wanted, true);
 }
 
 /** `uid:gid` of an entry as numbers; null where it is malformed or not synced. */

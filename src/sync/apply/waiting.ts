@@ -34,6 +34,11 @@ export class WaitingRoom {
     return [task];
   }
 
+  /** Tasks that wait for others, in order. */
+  blocked(): readonly Task[] {
+    return this.#blocked;
+  }
+
   /** What was staged for tasks that wait here may be lost: they fail when their turn comes. */
   failStaged(result: Result): void {
     for (const task of this.#blocked) if (task.unsyncedBytes > 0) task.result ??= result;

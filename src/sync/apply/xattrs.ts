@@ -1,30 +1,25 @@
-/** Extended attributes of staged objects. */
+/** Extended attributes of staged objects, and of those that stay. */
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { errnoOf } from '../../platform/core/errors.ts';
 import type { TrackedEntry } from '../core/entry.ts';
+import { isSyncedXattr, unpackXattrs } from '../core/xattrs.ts';
 import type { ApplyContext } from './context.ts';
 
-const NONE: ReadonlyMap<string, string> = new Map();
-const ACLS = new Set(['system.posix_acl_access', 'system.posix_acl_default']);
+export const NO_XATTRS: ReadonlyMap<string, string> = new Map();
 
-/** Attributes that the session syncs and `after` holds. */
-export function appliedXattrs(_context: ApplyContext, _after: TrackedEntry): ReadonlyMap<string, string> {
-  return NONE;
+/** Attributes that the session syncs and `after` holds. Throws MalformedError where they are not in canonical form. */
+export function wantedXattrs(context: ApplyContext, after: TrackedEntry): ReadonlyMap<string, string> {
+  if (after.kind === 'symlink' || after.xattrs === undefined) return NO_XATTRS;
+  return synced(context, unpackXattrs(after.xattrs));
 }
 
 /** Attributes of the object being replaced that the session does not sync, and that therefore stay. */
 export function keptXattrs(context: ApplyContext, replaced: BytePath): ReadonlyMap<string, string> {
-  const { xattrs, acls } = context.options.metadata;
-  let present: ReadonlyMap<string, string>;
-  try {
-    present = context.fileSystem.getXattrs(context.root, replaced);
-  } catch {
-    // Unreadable or unsupported attributes cannot be carried over; the old file keeps them as a version.
-    return NONE;
-  }
+  const { metadata } = context.options;
   const kept = new Map<string, string>();
-  for (const [name, value] of present) {
-    if (ACLS.has(name) ? !acls : name.startsWith('user.') && !xattrs) kept.set(name, value);
+  for (const [name, value] of presentXattrs(context, replaced)) {
+    // `security.*` and `trusted.*` say something about content that is no longer there.
+    if (isSyncedXattr(name, { xattrs: true, acls: true }) && !isSyncedXattr(name, metadata)) kept.set(name, value);
   }
   return kept;
 }
@@ -46,4 +41,26 @@ export function setXattrs(
 }
 
 /** Makes the synced attributes of an object that stays what `after` says. */
-export function syncXattrs(_context: ApplyContext, _path: BytePath, _after: TrackedEntry): void {}
+export function syncXattrs(context: ApplyContext, path: BytePath, after: TrackedEntry): void {
+  const { fileSystem, root, options } = context;
+  if (!options.metadata.xattrs && !options.metadata.acls) return;
+  const wanted = wantedXattrs(context, after);
+  const present = synced(context, presentXattrs(context, path));
+  for (const [name, value] of wanted) {
+    if (present.get(name) !== value) fileSystem.setXattr(root, path, name, value);
+  }
+  for (const name of present.keys()) if (!wanted.has(name)) fileSystem.removeXattr(root, path, name);
+}
+
+/** Unreadable or unsupported attributes count as none: what is replaced keeps them as a version. */
+function presentXattrs(context: ApplyContext, path: BytePath): ReadonlyMap<string, string> {
+  try {
+    return context.fileSystem.getXattrs(context.root, path);
+  } catch {
+    return NO_XATTRS;
+  }
+}
+
+function synced(context: ApplyContext, xattrs: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  return new Map([...xattrs].filter(([name]) => isSyncedXattr(name, context.options.metadata)));
+}

@@ -1,7 +1,9 @@
 /** Every operation on every kind of object, on each file system. */
 import * as fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { DirectoryEntry, SymlinkEntry } from '../../../src/sync/core/entry.ts';
+import type { FileSystem } from '../../../src/platform/filesystem.ts';
+import type { DirectoryEntry, FileEntry, SymlinkEntry } from '../../../src/sync/core/entry.ts';
+import { packXattrs } from '../../../src/sync/core/xattrs.ts';
 import { BOTH_KINDS } from './kinds.ts';
 import { at, fileEntry, NEW_NS, type Order, verdicts, Workbench } from './workbench.ts';
 
@@ -288,4 +290,58 @@ describe.each(BOTH_KINDS)('$name', ({ fileSystem }) => {
     bench.apply([bench.put('new', 'n', { mode: 0o6755 })]);
     expect(fs.statSync(bench.path('new')).mode & 0o7777).toBe(0o6755);
   });
+
+  describe.skipIf(!hasXattrs(fileSystem))('attributes (not in the portable file system, nor on older tmpfs)', () => {
+    const path = (name: string) => at(name);
+    const packed = (...pairs: [string, string][]) => packXattrs(new Map(pairs)) ?? undefined;
+
+    test('with --xattrs they arrive, change and go; others stay', () => {
+      bench.options = { ...bench.options, metadata: { ...bench.options.metadata, xattrs: true } };
+      fileSystem.setXattr(bench.root, path('file'), 'user.old', 'x');
+      bench.observe();
+      const xattrs = packed(['user.a', '1'], ['user.b', '']);
+      const before = bench.entry('file');
+      const outcomes = bench.apply([
+        bench.put('new', 'n', { ...(xattrs === undefined ? {} : { xattrs }) }),
+        bench.place('dir', { ...bench.entry('dir'), ...(xattrs === undefined ? {} : { xattrs }) } as DirectoryEntry),
+        bench.place('file', { ...before, ...(xattrs === undefined ? {} : { xattrs }) } as FileEntry),
+      ]);
+      expect(verdicts(outcomes)).toEqual(['done', 'done', 'done']);
+      for (const name of ['new', 'dir', 'file']) {
+        expect([...fileSystem.getXattrs(bench.root, path(name))].sort()).toEqual([
+          ['user.a', '1'],
+          ['user.b', ''],
+        ]);
+        expect(bench.index.get(path(name))?.entry).toMatchObject({ xattrs });
+      }
+    });
+
+    test('without --xattrs a replaced file keeps its own', () => {
+      fileSystem.setXattr(bench.root, path('file'), 'user.tag', 'mine');
+      bench.observe();
+      const xattrs = packed(['user.theirs', '1']) ?? '';
+      expect(verdicts(bench.apply([bench.put('file', 'n', { xattrs })]))).toEqual(['done']);
+      expect([...fileSystem.getXattrs(bench.root, path('file'))]).toEqual([['user.tag', 'mine']]);
+    });
+
+    test('attributes nobody syncs are refused from a peer', () => {
+      bench.options = { ...bench.options, metadata: { ...bench.options.metadata, xattrs: true } };
+      const xattrs = packed(['security.capability', 'x']) ?? '';
+      expect(verdicts(bench.apply([bench.put('new', 'n', { xattrs })]))).toEqual(['failed malformed']);
+      expect([bench.read('new'), bench.litter()]).toEqual([null, []]);
+    });
+  });
 });
+
+function hasXattrs(fileSystem: FileSystem): boolean {
+  const bench = new Workbench(fileSystem);
+  try {
+    bench.write('file', '');
+    fileSystem.setXattr(bench.root, at('file'), 'user.try', '');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    bench.close();
+  }
+}

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { BytePath } from '../../../src/platform/core/byte-path.ts';
 import { MalformedError } from '../../../src/platform/core/bytes.ts';
 import { clearLeftovers } from '../../../src/sync/apply/leftovers.ts';
 import type { ContentRecord } from '../../../src/sync/core/content.ts';
@@ -270,7 +271,6 @@ describe.each(BOTH_KINDS)('$name', ({ fileSystem }) => {
       'an id used twice': [{ kind: 'operation', operation: put('x', 0) }],
       'the hidden folder': [{ kind: 'operation', operation: put('.tidemark/id') }],
       'the hidden folder itself': [{ kind: 'operation', operation: put('.tidemark') }],
-      'the hidden folder in capitals': [{ kind: 'operation', operation: put('.TideMark/x') }],
       'a copy out of the hidden folder': [
         { kind: 'operation', operation: { ...put('x'), content: 'copy', copyFrom: at('.tidemark/id') } as Operation },
       ],
@@ -283,6 +283,19 @@ describe.each(BOTH_KINDS)('$name', ({ fileSystem }) => {
       applier.close();
       expect(fs.readdirSync(bench.directory).sort()).toEqual(['.tidemark', 'file']);
       expect(bench.litter()).toEqual([]);
+    });
+
+    test('the hidden folder by another spelling, where names fold; elsewhere that is just a name', () => {
+      const folding = {
+        ...fileSystem,
+        stat: (root: number, path: BytePath) => fileSystem.stat(root, at(path.replace(/^\.tidemark/i, '.tidemark'))),
+      };
+      const spelling = at('.TIDE\u00e2\u0080\u008dMARK');
+      expect(verdicts(bench.apply([bench.put(spelling, 'x'), bench.put('.TideMark', 'x')]))).toEqual(['done', 'done']);
+      bench.apply([bench.remove(spelling), bench.remove('.TideMark')]);
+      expect(verdicts(bench.apply([bench.put('.TideMark', 'x')], { fileSystem: folding }))).toEqual([
+        'failed reserved-name',
+      ]);
     });
 
     test('blocks outside of the basis', () => {

@@ -242,7 +242,7 @@ export class Workbench {
 
   #entryOf(path: BytePath, { packedStat, target }: ListedEntry): Entry {
     const mode = modeOf(packedStat);
-    if (target !== null) return { kind: 'symlink', target };
+    if (target !== null) return { kind: 'symlink', target, mtimeNs: mtimeNsOf(packedStat) };
     switch (mode & 0o170000) {
       case 0o040000:
         return { kind: 'directory', mode: mode & 0o7777 };
