@@ -65,6 +65,12 @@ function faultsOfAllKills(tree: () => Workbench, variant?: Variant, sought?: str
   throw new Error('the scenario never ends');
 }
 
+function best() {
+  const [kind] = BOTH_KINDS;
+  if (kind === undefined) throw new Error('no file system');
+  return kind;
+}
+
 function isCaught(fileSystem: FileSystem, variant: Variant, sought: string): boolean {
   return faultsOfAllKills(() => makeTree(fileSystem), variant, sought).some((fault) => fault.includes(sought));
 }
@@ -101,6 +107,10 @@ describe.each(BOTH_KINDS)('$name', ({ fileSystem }) => {
       if (!isKilled) break;
     }
   });
+});
+
+describe('controls, on the best file system here', () => {
+  const { fileSystem } = best();
 
   test('control: an applier that takes the old away before it puts the new there is caught', () => {
     const careless: Variant = (dying) => ({
@@ -162,9 +172,7 @@ describe('a process of its own', () => {
   afterAll(() => fs.rmSync(folder, { recursive: true }));
 
   test.each([2, 11, 17, 24, 31, 38])('SIGKILL before change %i', (nth) => {
-    const kind = BOTH_KINDS[0];
-    if (kind === undefined) throw new Error('no file system');
-    const bench = makeTree(kind.fileSystem);
+    const bench = makeTree(best().fileSystem);
     try {
       const child = spawnSync(process.execPath, [bundle, bench.directory, String(nth), addonPath()], {
         encoding: 'utf8',
