@@ -174,7 +174,8 @@ test.each(mutants)('$name', async ({ caughtBy, file, broken, rows }) => {
     const pairing = pairRenames(seenRows, options);
     return [...pairing.renames, ...reconcile(pairing.rows, options)];
   });
-  expect(fc.check(property, { numRuns: 5000, endOnFailure: true }).failed).toBe(true);
+  // One seed: whether a mutant is caught must not depend on luck.
+  expect(fc.check(property, { seed: 1, numRuns: 50_000, endOnFailure: true }).failed).toBe(true);
 });
 
 function seen(entry: Row['alpha']): Row['alpha'] {

@@ -17,7 +17,11 @@ import {
   withRenames,
 } from './reconcile-properties.ts';
 
-const RUNS = { numRuns: 700 };
+/** The same worlds every time; another seed and number of runs for a longer search. */
+const RUNS = {
+  seed: Number(process.env.PROPERTY_SEED ?? 1),
+  numRuns: Number(process.env.PROPERTY_RUNS ?? 500),
+};
 
 const always = { converges, equalizes, ignoringDeletesNothing, losesNothing, needsOnlyChanges, survivesInterruption };
 

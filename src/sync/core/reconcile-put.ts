@@ -2,12 +2,13 @@
 import { type BytePath, ROOT } from '../../platform/core/byte-path.ts';
 import { changeOf } from './compare.ts';
 import { agreedEntry, entryToCreate, mergeEntries, sameMetadata } from './compare-metadata.ts';
-import { describeChange, settleConflict } from './conflict.ts';
+import { settleConflict } from './conflict.ts';
 import { conflictPath } from './conflict-name.ts';
 import type { Entry, FileEntry, Side, TrackedEntry } from './entry.ts';
 import { isTracked, otherSide } from './entry.ts';
 import type { PutDecision, Row } from './plan.ts';
 import type { Context } from './reconcile-frames.ts';
+import { emitConflict } from './reconcile-note.ts';
 
 /** Both hold the same content: merges metadata, or records the agreement where the archive does not have it yet. */
 export function emitAgreement(
@@ -83,14 +84,6 @@ export function rescueParents(context: Context, side: Side): boolean {
     frame.isRescued = true;
   }
   return true;
-}
-
-/** Lists a conflict; the texts default to what each side did. */
-export function emitConflict(context: Context, row: Row, texts: { readonly [side in Side]?: string } = {}): void {
-  const { path, ancestor, alpha, beta } = row;
-  const alphaText = texts.alpha ?? describeChange(alpha, ancestor, context.options);
-  const betaText = texts.beta ?? describeChange(beta, ancestor, context.options);
-  context.out.push({ kind: 'conflict', path, alpha, beta, alphaText, betaText });
 }
 
 function isOneWay(context: Context): boolean {

@@ -16,10 +16,10 @@
  */
 import { comparePaths, isWithin } from '../../platform/core/byte-path.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
-import { describeChange, type Settlement, settleConflict } from './conflict.ts';
-import type { Entry, ProblemEntry, Side, TrackedEntry, UntrackedEntry } from './entry.ts';
+import { type Settlement, settleConflict } from './conflict.ts';
+import type { Entry, Side, TrackedEntry } from './entry.ts';
 import { isTracked, otherSide } from './entry.ts';
-import type { ConflictDecision, Decision, ReconcileOptions, Reconciler, Row } from './plan.ts';
+import type { Decision, ReconcileOptions, Reconciler, Row } from './plan.ts';
 import {
   blockParent,
   type Context,
@@ -32,7 +32,8 @@ import {
   type ReplacingFrame,
   type SkipFrame,
 } from './reconcile-frames.ts';
-import { emitAgreement, emitConflict, emitCopies, emitTransfer } from './reconcile-put.ts';
+import { conflictIn, emitConflict, emitProblems, forget, remove } from './reconcile-note.ts';
+import { emitAgreement, emitCopies, emitTransfer } from './reconcile-put.ts';
 import { isNews, judge } from './reconcile-rules.ts';
 
 /** Reconciles rows in path order. Lazy: decisions come as soon as they are certain. Throws on rows out of order and on missing digests. */
@@ -270,49 +271,13 @@ function replay(context: Context, frame: ReplacingFrame): void {
   closeDownTo(context, depth);
 }
 
-function remove(context: Context, row: Row, side: Side, makesRoom: boolean): void {
-  const before = row[side];
-  if (isTracked(before)) context.out.push({ kind: 'remove', side, path: row.path, before, makesRoom });
-}
-
-/** The archive drops the path. */
-function forget(context: Context, row: Row): void {
-  if (row.ancestor !== null) context.out.push({ kind: 'record', path: row.path, entry: null });
-}
-
-/** The conflict at a directory of `side` that should go and cannot: "directory with untracked content". */
-function conflictIn(context: Context, row: Row, side: Side, what: string): ConflictDecision {
-  const { path, ancestor, alpha, beta } = row;
-  const text = what === 'unreadable' ? 'directory with unreadable content' : `directory with ${what}`;
-  const otherText = describeChange(row[otherSide(side)], ancestor, context.options);
-  const [alphaText, betaText] = side === 'alpha' ? [text, otherText] : [otherText, text];
-  return { kind: 'conflict', path, alpha, beta, alphaText, betaText };
-}
-
-function emitProblems(context: Context, row: Row): boolean {
-  for (const side of ['alpha', 'beta'] as const) {
-    const entry = row[side];
-    if (!isProblem(entry)) continue;
-    context.out.push({ kind: 'problem', path: row.path, side, code: entry.code, message: entry.message });
-  }
-  return isProblem(row.alpha) || isProblem(row.beta);
-}
-
-function isProblem(entry: Entry | null): entry is ProblemEntry {
-  return entry?.kind === 'problem';
-}
-
 function isKnown(entry: Entry | null): entry is TrackedEntry | null {
   return entry === null || isTracked(entry);
 }
 
 /** Out of sight rather than absent: what is below or behind it may still be there. */
 function isHidden(entry: Entry | null): boolean {
-  return entry?.kind === 'untracked' && isHiding(entry);
-}
-
-function isHiding(entry: UntrackedEntry): boolean {
-  return entry.what === 'ignored' || entry.what === 'mount';
+  return entry?.kind === 'untracked' && (entry.what === 'ignored' || entry.what === 'mount');
 }
 
 function outOfOrder(): TidemarkError {
