@@ -122,7 +122,12 @@ function renameNoReplaceAt(from: Buffer, to: Buffer): void {
     fs.renameSync(from, to);
     return;
   }
-  fs.unlinkSync(from);
+  try {
+    fs.unlinkSync(from);
+  } catch (error) {
+    fs.unlinkSync(to);
+    throw error;
+  }
 }
 
 function metadata(places: Places) {

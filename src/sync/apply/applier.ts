@@ -30,9 +30,9 @@ import { Widening } from './widening.ts';
 import { dropStaged, type Workshop } from './workshop.ts';
 
 /** A batch is carried out when it holds this many operations, … */
-const BATCH_TASKS = 1024;
+const BATCH_TASKS = 4096;
 /** … this many bytes that are not synced yet, … */
-const BATCH_BYTES = 32 * 1024 * 1024;
+const BATCH_BYTES = 128 * 1024 * 1024;
 /** … or has waited this long when the next chunk comes: what arrived is to be seen. */
 const BATCH_MS = 1000;
 /** Files from this size on are synced as they end, so that no batch waits for them. */
