@@ -3,7 +3,14 @@
 import { VERDICT } from '../journal/scan-source.ts';
 import type { BytePath } from '../platform/core/byte-path.ts';
 import { errnoOf } from '../platform/core/errors.ts';
-import { isDirectory, isRegularFile, isSymlink, modeOf, specialTypeOf } from '../platform/core/stat-codec.ts';
+import {
+  isDirectory,
+  isRegularFile,
+  isSymlink,
+  modeOf,
+  mtimeNsOf,
+  specialTypeOf,
+} from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem, ListedEntry } from '../platform/filesystem.ts';
 import { type Digests, type Entry, UNKNOWN_DIGESTS } from './core/entry.ts';
 import { entryFromStat, type IndexRecord, isRacy, type StatWindow } from './core/index-record.ts';
@@ -76,7 +83,7 @@ function symlinkEntry({ options }: EntryContext, path: BytePath, listed: ListedE
     return problemRecord('not-portable', 'symlink that leads out of the root').entry;
   }
   const owner = options.metadata.owner ? { owner: ownerOf(listed.packedStat) } : {};
-  return { kind: 'symlink', target, ...owner };
+  return { kind: 'symlink', target, ...owner, mtimeNs: mtimeNsOf(listed.packedStat) };
 }
 
 /** False for absolute targets and those that climb above the root, taken by their text alone. */

@@ -3,8 +3,9 @@ import type { DirectoryEntry, SymlinkEntry } from '../core/entry.ts';
 import type { PutOperation } from '../core/operation.ts';
 import { locate } from './context.ts';
 import { createLink } from './link.ts';
-import { extrasFor, newMode, setExtras, syncedBits } from './metadata.ts';
+import { extrasFor, newMode, setExtras, setSymlinkMtime, syncedBits } from './metadata.ts';
 import { changed, failed, type Result } from './outcome.ts';
+import { discard, stagedName } from './staging.ts';
 import { filePutOf, type Task } from './task.ts';
 import { recordPut, targetFailure, type Workshop } from './workshop.ts';
 
@@ -33,13 +34,23 @@ function createFile(shop: Workshop, task: Task, operation: PutOperation): Result
   return recordPut(shop, operation.path, operation.after, content, startedMs);
 }
 
+/** Complete, with its time and owner, before it gets its name. */
 function createSymlink(shop: Workshop, operation: PutOperation, after: SymlinkEntry): Result {
-  const { fileSystem, root, clock } = shop.context;
-  const place = locate(shop.context, operation.path);
-  shop.widening.attempt([place], () => fileSystem.makeSymlink(root, place, after.target));
-  const extras = extrasFor(shop.context, after, null);
-  if (extras !== null) setExtras(shop.context, place, extras);
-  return recordPut(shop, operation.path, after, null, clock());
+  const { context } = shop;
+  const { fileSystem, root } = context;
+  const place = locate(context, operation.path);
+  const staged = stagedName(context);
+  try {
+    fileSystem.makeSymlink(root, staged, after.target);
+    const extras = extrasFor(context, after, null);
+    if (extras !== null) setExtras(context, staged, extras);
+    setSymlinkMtime(context, staged, after);
+    shop.widening.attempt([place], () => fileSystem.renameNoReplace(root, staged, place));
+  } catch (error) {
+    discard(context, staged);
+    throw error;
+  }
+  return recordPut(shop, operation.path, after, null, context.clock());
 }
 
 /** A root directory exists by now: it is made before anything can be applied to it. */

@@ -6,13 +6,13 @@
  * inode: other names of a hard-linked file change with it, as they would by chmod.
  */
 import type { BytePath } from '../../platform/core/byte-path.ts';
-import { modeOf } from '../../platform/core/stat-codec.ts';
+import { modeOf, mtimeNsOf } from '../../platform/core/stat-codec.ts';
 import type { Stat } from '../../platform/filesystem.ts';
 import { isTracked, type TrackedEntry, UNKNOWN_DIGESTS } from '../core/entry.ts';
 import type { PutOperation } from '../core/operation.ts';
 import type { IndexRecord } from '../store/index.ts';
 import { type ApplyContext, locate } from './context.ts';
-import { achieved, keptMode, parseOwner } from './metadata.ts';
+import { achieved, keptMode, parseOwner, setSymlinkMtime } from './metadata.ts';
 import { changed, done, failed, type Result } from './outcome.ts';
 import { packStat } from './packed-stat.ts';
 import { type Guard, guardObject, planFault, release } from './verify.ts';
@@ -53,6 +53,7 @@ function changeGuarded(
   const { after, path } = operation;
   if (after.kind === 'directory' && isModeChanged(shop, place, guard.stat, record))
     return changed('its mode was changed');
+  if (after.kind === 'symlink' && isTouched(guard.stat, record)) return changed('it was touched');
   setMetadata(shop, place, after, guard.stat);
   const now = context.fileSystem.stat(context.root, place);
   if (now === null || now.ino !== guard.stat.ino) return changed('it was replaced');
@@ -73,6 +74,11 @@ function isModeChanged(shop: Workshop, place: BytePath, live: Stat, record: Inde
   return record.packedStat !== null && mode !== (modeOf(record.packedStat) & MODE_BITS);
 }
 
+/** Guarding a symlink looks at its target only, and here its time is about to go. */
+function isTouched(live: Stat, record: IndexRecord): boolean {
+  return record.packedStat !== null && mtimeNsOf(record.packedStat) !== live.mtimeNs;
+}
+
 /** Owner first, since chown clears setuid; mtime last, since nothing after it may move it. */
 function setMetadata(shop: Workshop, place: BytePath, after: TrackedEntry, live: Stat): void {
   const { context, widening } = shop;
@@ -81,7 +87,10 @@ function setMetadata(shop: Workshop, place: BytePath, after: TrackedEntry, live:
   if (owner !== null && (owner.uid !== live.uid || owner.gid !== live.gid)) {
     fileSystem.setOwner(root, place, owner.uid, owner.gid);
   }
-  if (after.kind === 'symlink') return;
+  if (after.kind === 'symlink') {
+    if (after.mtimeNs !== live.mtimeNs) setSymlinkMtime(context, place, after);
+    return;
+  }
   syncXattrs(context, place, after);
   const mode = keptMode(context, after, live);
   if (widening.finalMode(place) !== null) widening.setFinalMode(place, mode);

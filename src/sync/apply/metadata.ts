@@ -5,14 +5,16 @@
  * takes over from it where permitted: owner, group, user attributes and ACLs belong to whoever set them here.
  */
 import type { BytePath } from '../../platform/core/byte-path.ts';
+import { errnoOf } from '../../platform/core/errors.ts';
 import type { Stat } from '../../platform/filesystem.ts';
-import type { Digests, TrackedEntry } from '../core/entry.ts';
+import type { Digests, SymlinkEntry, TrackedEntry } from '../core/entry.ts';
 import type { ApplyContext } from './context.ts';
 import { typeOf } from './packed-stat.ts';
 import { keptXattrs, NO_XATTRS, setXattrs, wantedXattrs } from './xattrs.ts';
 
 const PERMISSIONS = 0o777;
 const PERMISSIONS_AND_SETID = 0o7777;
+const CANNOT_SET_TIME = new Set(['ENOSYS', 'EOPNOTSUPP', 'ENOTSUP']);
 
 /** The object that a staged one will replace. */
 export interface Replaced {
@@ -41,6 +43,16 @@ export function keptMode(context: ApplyContext, after: { readonly mode: number }
 /** mtime for a staged file: the source's, or now. */
 export function newMtimeNs(context: ApplyContext, after: { readonly mtimeNs: bigint }): bigint {
   return context.options.metadata.times ? after.mtimeNs : BigInt(context.clock()) * 1_000_000n;
+}
+
+/** Sets the mtime of a symlink where times are synced; a file system that has none to set keeps its own. */
+export function setSymlinkMtime(context: ApplyContext, path: BytePath, { mtimeNs }: SymlinkEntry): void {
+  if (!context.options.metadata.times || mtimeNs === undefined) return;
+  try {
+    context.fileSystem.setMtime(context.root, path, mtimeNs);
+  } catch (error) {
+    if (!CANNOT_SET_TIME.has(errnoOf(error))) throw error;
+  }
 }
 
 /** What has to be set on a staged object besides mode and mtime; null for the common case of nothing. */
@@ -92,7 +104,7 @@ export function parseOwner(owner: string | undefined): { uid: number; gid: numbe
 /** What a path really holds, as it goes into the index, the archive and the outcome. */
 export function achieved(after: TrackedEntry, digests: Digests, stat: Stat): TrackedEntry {
   const owner = after.owner === undefined ? {} : { owner: `${stat.uid}:${stat.gid}` };
-  if (after.kind === 'symlink') return { kind: 'symlink', target: after.target, ...owner };
+  if (after.kind === 'symlink') return { kind: 'symlink', target: after.target, ...owner, mtimeNs: stat.mtimeNs };
   const mode = stat.mode & PERMISSIONS_AND_SETID;
   const xattrs = after.xattrs === undefined ? {} : { xattrs: after.xattrs };
   if (after.kind === 'directory') return { kind: 'directory', mode, ...owner, ...xattrs };

@@ -14,7 +14,7 @@ import type { PutOperation } from '../core/operation.ts';
 import { locate } from './context.ts';
 import { changeInPlace } from './in-place.ts';
 import { recordLink } from './link.ts';
-import { extrasFor, newMode, setExtras } from './metadata.ts';
+import { extrasFor, newMode, setExtras, setSymlinkMtime } from './metadata.ts';
 import { changed, failed, type Result } from './outcome.ts';
 import { isSameContent } from './packed-stat.ts';
 import { isEmptyDirectory, isExpected, type Replacement } from './replace-checks.ts';
@@ -120,8 +120,8 @@ function finishMetadata(shop: Workshop, operation: PutOperation, slot: BytePath,
   if (after.kind === 'file') return;
   const extras = extrasFor(shop.context, after, { path: locate(shop.context, path), stat: guard.stat });
   if (extras !== null) setExtras(shop.context, slot, extras);
-  if (after.kind !== 'directory') return;
-  shop.context.fileSystem.setMode(shop.context.root, slot, newMode(shop.context, after, null));
+  if (after.kind === 'symlink') setSymlinkMtime(shop.context, slot, after);
+  else shop.context.fileSystem.setMode(shop.context.root, slot, newMode(shop.context, after, null));
 }
 
 /** How kernels and file systems say that they cannot exchange. */

@@ -82,7 +82,8 @@ export function isSameEntry(left: Entry, right: Entry): boolean {
   }
   if (left.kind === 'directory') return right.kind === 'directory' && isSameMetadata(left, right);
   if (left.kind === 'symlink') {
-    return right.kind === 'symlink' && left.target === right.target && left.owner === right.owner;
+    if (right.kind !== 'symlink' || left.target !== right.target) return false;
+    return left.owner === right.owner && left.mtimeNs === right.mtimeNs;
   }
   return left.kind === right.kind;
 }

@@ -12,7 +12,11 @@ import { type ContentBytes, type ContentSource, NO_BYTES, type Operation, type O
 
 const KIND = { none: 0, file: 1, directory: 2, symlink: 3, untracked: 4, problem: 5 } as const;
 const WHAT: readonly UntrackedEntry['what'][] = ['ignored', 'fifo', 'socket', 'device', 'mount', 'symlink'];
-const HAS = { fast: 1, strong: 2, owner: 4, xattrs: 8, linkTo: 16 } as const;
+const HAS = { fast: 1, strong: 2, owner: 4, xattrs: 8, linkTo: 16, mtime: 32 } as const;
+/** The flags each kind may carry. */
+const FILE_FLAGS = HAS.fast | HAS.strong | HAS.owner | HAS.xattrs | HAS.linkTo;
+const DIRECTORY_FLAGS = HAS.owner | HAS.xattrs;
+const SYMLINK_FLAGS = HAS.owner | HAS.mtime;
 const CONTENT: readonly ContentSource[] = ['keep', 'stream', 'copy', 'link'];
 
 /** A path as u16 count of components, each u8 length and bytes. */
@@ -65,8 +69,9 @@ export function writeEntry(out: ByteWriter, entry: Entry | null): void {
       writeOptions(out, entry);
       return;
     case 'symlink':
-      out.u8(optionFlags(entry)).string(entry.target);
+      out.u8(optionFlags(entry) | (entry.mtimeNs === undefined ? 0 : HAS.mtime)).string(entry.target);
       writeOptions(out, entry);
+      if (entry.mtimeNs !== undefined) out.i64(entry.mtimeNs);
       return;
     case 'untracked':
       out.u8(WHAT.indexOf(entry.what));
@@ -83,7 +88,7 @@ export function readEntry(from: ByteReader): Entry | null {
     case KIND.none:
       return null;
     case KIND.file: {
-      const has = from.u8();
+      const has = readFlags(from, FILE_FLAGS);
       const mode = readMode(from);
       const sizeBytes = from.u53();
       const mtimeNs = from.i64();
@@ -94,16 +99,17 @@ export function readEntry(from: ByteReader): Entry | null {
       return { kind: 'file', mode, sizeBytes, mtimeNs, digests: { fast, strong }, ...options, ...linkTo };
     }
     case KIND.directory: {
-      const has = from.u8();
+      const has = readFlags(from, DIRECTORY_FLAGS);
       const mode = readMode(from);
       return { kind: 'directory', mode, ...readOptions(from, has) };
     }
     case KIND.symlink: {
-      const has = from.u8();
+      const has = readFlags(from, SYMLINK_FLAGS);
       const target = from.string(MAX_TARGET_BYTES);
       if (target.length === 0 || target.includes('\0')) throw new MalformedError('symlink target empty or with NUL');
-      const { owner } = readOptions(from, has);
-      return { kind: 'symlink', target, ...(owner === undefined ? {} : { owner }) };
+      const options = readOptions(from, has);
+      const mtime = has & HAS.mtime ? { mtimeNs: from.i64() } : {};
+      return { kind: 'symlink', target, ...options, ...mtime };
     }
     case KIND.untracked: {
       const what = WHAT[from.u8()];
@@ -233,6 +239,12 @@ function readContentBytes(from: ByteReader): ContentBytes {
 
 function readWhere(from: ByteReader): 'source' | 'target' {
   return from.u8() === 0 ? 'source' : 'target';
+}
+
+function readFlags(from: ByteReader, allowed: number): number {
+  const has = from.u8();
+  if (has & ~allowed) throw new MalformedError(`unknown flags ${has}`);
+  return has;
 }
 
 function readMode(from: ByteReader): number {

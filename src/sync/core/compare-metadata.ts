@@ -3,8 +3,8 @@
  *
  * An attribute (mode, owner, xattrs, linkTo) takes the value of the side that changed it since the archive. Where both
  * changed it differently, `clash` says who wins. Without an archive entry of the same kind alpha's values hold, or
- * those of the side whose content wins. A modification time goes with its content; where contents are the same it
- * merges like an attribute, the later one winning a clash. Attributes that are not synced, and optional ones that a
+ * those of the side whose content wins. A modification time (of a file or symlink) goes with its content; where contents
+ * are the same it merges like an attribute, the later one winning a clash. Attributes that are not synced, and optional ones that a
  * side does not know (undefined), stay as each side has them.
  */
 import type { MetadataOptions } from '../options.ts';
@@ -63,7 +63,7 @@ export function sameMetadata(entry: TrackedEntry, wanted: TrackedEntry, options:
   const left = attributesOf(entry, options);
   const right = attributesOf(wanted, options);
   if (ATTRIBUTES.some((name) => left[name] !== right[name])) return false;
-  return !options.times || entry.kind !== 'file' || wanted.kind !== 'file' || entry.mtimeNs === wanted.mtimeNs;
+  return !options.times || mtimeOf(entry) === mtimeOf(wanted);
 }
 
 /** The attributes of an entry that this session syncs. */
@@ -113,8 +113,7 @@ export function agreedEntry(
     if (value === CLASH) return ancestor;
     if (value !== undefined) agreed[name] = value;
   }
-  const mtimeNs = alpha.kind === 'file' && beta.kind === 'file' ? agreedMtime(alpha, beta, base, options) : null;
-  return rebuild(withoutOptional(withDigestsOf(alpha, beta)), agreed, mtimeNs, true);
+  return rebuild(withoutOptional(withDigestsOf(alpha, beta)), agreed, agreedMtime(alpha, beta, base, options), true);
 }
 
 const CLASH = Symbol('clash');
@@ -139,14 +138,16 @@ function mergeValue(pair: ValuePair, ancestor: Value, clash: Side | 'conflict'):
 }
 
 function mergeMtime(input: MergeInput, ancestor: TrackedEntry | null, options: MetadataOptions): bigint | null {
-  const { alpha, beta, winner } = input;
-  if (alpha.kind !== 'file' || beta.kind !== 'file') return null;
-  if (winner !== null) return winner === 'alpha' ? alpha.mtimeNs : beta.mtimeNs;
+  const { winner } = input;
+  const [alpha, beta] = [mtimeOf(input.alpha), mtimeOf(input.beta)];
+  if (alpha === null || beta === null) return null;
+  if (winner !== null) return winner === 'alpha' ? alpha : beta;
   if (!options.times) return null;
-  if (input.alphaOnly) return alpha.mtimeNs;
-  if (ancestor?.kind === 'file' && alpha.mtimeNs === ancestor.mtimeNs) return beta.mtimeNs;
-  if (ancestor?.kind === 'file' && beta.mtimeNs === ancestor.mtimeNs) return alpha.mtimeNs;
-  return later(alpha.mtimeNs, beta.mtimeNs);
+  if (input.alphaOnly) return alpha;
+  const known = mtimeOf(ancestor);
+  if (alpha === known) return beta;
+  if (beta === known) return alpha;
+  return later(alpha, beta);
 }
 
 /** The merged entry of one side: the winner's content, the merged attributes, its own for all that is not merged. */
@@ -170,13 +171,20 @@ function keepUnsynced(content: TrackedEntry, own: TrackedEntry): TrackedEntry {
     const { linkTo: _linkTo, ...metadata } = own;
     return { ...metadata, sizeBytes: content.sizeBytes, digests: content.digests, mtimeNs: content.mtimeNs };
   }
-  if (content.kind === 'symlink' && own.kind === 'symlink') return { ...own, target: content.target };
+  if (content.kind === 'symlink' && own.kind === 'symlink') {
+    const { mtimeNs: _mtimeNs, ...metadata } = own;
+    return {
+      ...metadata,
+      target: content.target,
+      ...(content.mtimeNs === undefined ? {} : { mtimeNs: content.mtimeNs }),
+    };
+  }
   return own;
 }
 
 function rebuild(entry: TrackedEntry, attributes: Attributes, mtimeNs: bigint | null, mayLink: boolean): TrackedEntry {
   const owner = attributes.owner === undefined ? {} : { owner: String(attributes.owner) };
-  if (entry.kind === 'symlink') return { ...entry, ...owner };
+  if (entry.kind === 'symlink') return { ...entry, ...owner, ...(mtimeNs === null ? {} : { mtimeNs }) };
   const xattrs = attributes.xattrs === undefined ? {} : { xattrs: String(attributes.xattrs) };
   const mode = typeof attributes.mode === 'number' ? attributes.mode : entry.mode;
   if (entry.kind === 'directory') return { ...entry, mode, ...owner, ...xattrs } satisfies DirectoryEntry;
@@ -200,21 +208,26 @@ function agreedValue(alpha: Value, beta: Value, ancestor: Value): Value | typeof
 
 function withoutOptional(entry: TrackedEntry): TrackedEntry {
   const { owner: _owner, ...rest } = entry;
-  if (rest.kind === 'symlink') return rest;
+  if (rest.kind === 'symlink') return { kind: 'symlink', target: rest.target };
   const { xattrs: _xattrs, ...bare } = rest;
   return bare;
 }
 
 function agreedMtime(
-  alpha: FileEntry,
-  beta: FileEntry,
+  alpha: TrackedEntry,
+  beta: TrackedEntry,
   ancestor: TrackedEntry | null,
   options: MetadataOptions,
-): bigint {
-  if (!options.times) return later(alpha.mtimeNs, beta.mtimeNs);
-  const known = ancestor?.kind === 'file' ? ancestor.mtimeNs : null;
-  if (known !== null && (alpha.mtimeNs === known || beta.mtimeNs === known)) return known;
-  return later(alpha.mtimeNs, beta.mtimeNs);
+): bigint | null {
+  const [left, right, known] = [mtimeOf(alpha), mtimeOf(beta), mtimeOf(ancestor)];
+  if (left === null || right === null) return known;
+  if (options.times && known !== null && (left === known || right === known)) return known;
+  return later(left, right);
+}
+
+/** The time that is synced; null for directories, and where it is not known. */
+function mtimeOf(entry: TrackedEntry | null): bigint | null {
+  return entry === null || entry.kind === 'directory' ? null : (entry.mtimeNs ?? null);
 }
 
 function later(left: bigint, right: bigint): bigint {

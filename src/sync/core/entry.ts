@@ -42,6 +42,8 @@ export interface SymlinkEntry {
   /** As is, a byte string. */
   readonly target: string;
   readonly owner?: string;
+  /** Metadata only: no content, and never a reason for a conflict. Absent where it is not known. */
+  readonly mtimeNs?: bigint;
 }
 
 /** Seen, never synced, and in the way: it blocks the deletion of its parent. */

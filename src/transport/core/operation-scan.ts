@@ -7,7 +7,7 @@ import { MalformedError } from '../../platform/core/bytes.ts';
 /** Record types and entry flags of src/sync/core/content.ts and codec.ts. */
 const RECORD = { operation: 1, small: 2, begin: 3, data: 4, hole: 5, blocks: 6, end: 7, failed: 8 } as const;
 const ENTRY = { none: 0, file: 1, directory: 2, symlink: 3, untracked: 4, problem: 5 } as const;
-const HAS = { fast: 1, strong: 2, owner: 4, xattrs: 8, linkTo: 16 } as const;
+const HAS = { fast: 1, strong: 2, owner: 4, xattrs: 8, linkTo: 16, mtime: 32 } as const;
 
 /** The ids of the operations in `chunk`, in order. Cost: a few steps per record, whatever its content weighs. */
 export function operationIds(chunk: Uint8Array): number[] {
@@ -104,6 +104,7 @@ class Scan {
         const has = this.u8();
         this.#string();
         this.#options(has);
+        if (has & HAS.mtime) this.#skip(8);
         return;
       }
       case ENTRY.untracked:

@@ -39,10 +39,15 @@ const directory = fc.record(
   { kind: fc.constant('directory' as const), mode, ...optional },
   { requiredKeys: ['kind', 'mode'] },
 );
-const symlink = fc.record({
-  kind: fc.constant('symlink' as const),
-  target: bytes(30).map((t) => t.replaceAll('\0', '_')),
-});
+const symlink = fc.record(
+  {
+    kind: fc.constant('symlink' as const),
+    target: bytes(30).map((t) => t.replaceAll('\0', '_')),
+    owner: optional.owner,
+    mtimeNs: fc.bigInt({ min: 0n, max: 2n ** 62n }),
+  },
+  { requiredKeys: ['kind', 'target'] },
+);
 const tracked: fc.Arbitrary<TrackedEntry> = fc.oneof(file, directory, symlink);
 const entry: fc.Arbitrary<Entry | null> = fc.oneof(
   tracked,
