@@ -115,6 +115,8 @@ function names(places: Places) {
  */
 function renameNoReplaceAt(from: Buffer, to: Buffer): void {
   try {
+    // Elsewhere than on Linux link() follows a symlink, and the file behind it would get the name.
+    if (process.platform !== 'linux' && fs.lstatSync(from).isSymbolicLink()) throw systemError('EPERM', 'link');
     fs.linkSync(from, to);
   } catch (error) {
     if (!CANNOT_LINK.has(errnoOf(error))) throw error;
