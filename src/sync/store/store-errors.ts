@@ -1,5 +1,9 @@
 /** The errors of the embedded store. All mean that nothing of the trees was touched. */
+import { statfsSync } from 'node:fs';
 import { TidemarkError } from '../../platform/core/errors.ts';
+
+/** What making a store, or one larger transaction, takes at the least. */
+const NEEDED_BYTES = 1024 * 1024;
 
 /** Turns the store's own errors into ours; errors of callers pass. */
 export function guarded<T>(folder: string, work: () => T): T {
@@ -8,12 +12,18 @@ export function guarded<T>(folder: string, work: () => T): T {
   } catch (error) {
     if (error instanceof TidemarkError) throw error;
     const message = messageOf(error);
-    if (!/MDB_|Invalid (argument|key)|No space left|Input\/output error/.test(message)) throw error;
-    if (/No space left|MDB_MAP_FULL/.test(message)) {
-      throw full(folder, error);
-    }
-    throw damaged(folder, message, error);
+    if (/No space left|MDB_MAP_FULL|Disk quota/.test(message)) throw full(folder, error);
+    // LMDB reports a write cut short by a full disk as an I/O error.
+    if (/Input\/output error/.test(message)) throw isFull(folder) ? full(folder, error) : unusable(folder, error);
+    if (/MDB_|Invalid (argument|key)/.test(message)) throw damaged(folder, message, error);
+    throw error;
   }
+}
+
+/** True where too little is free for the store to grow. */
+export function isFull(folder: string): boolean {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize < NEEDED_BYTES;
 }
 
 /** The error for a store that cannot be trusted; losing it is safe, it only costs a first sync. */

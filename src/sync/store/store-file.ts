@@ -19,12 +19,12 @@ import {
   linkSync,
   openSync,
   readSync,
-  statfsSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../platform/core/errors.ts';
+import { isFull } from './store-errors.ts';
 
 const META_PAGE_FLAG = 0x08;
 const MAGIC = 0xbeefc0de;
@@ -34,9 +34,6 @@ const NO_ROOT = 0xffff_ffff_ffff_ffffn;
 
 /** Room for several hundred reading threads. Written out: a hole in it would be a SIGBUS on a full disk. */
 const LOCK_FILE_BYTES = 64 * 1024;
-
-/** What making a new store takes at the least. */
-const NEEDED_BYTES = 1024 * 1024;
 
 /** Pages that may be missing at the end of a sound file; see {@link fillTail}. */
 const SPARE_PAGES = 64n;
@@ -49,9 +46,7 @@ export interface StoreFault {
 
 /** Checks the store in `folder` and prepares its files; null where it may be opened. Throws system errors. */
 export function prepareStoreFiles(folder: string): StoreFault | null {
-  const space = statfsSync(folder);
-  const isFull = space.bavail * space.bsize < NEEDED_BYTES;
-  if (isFull) return { kind: 'full', detail: 'less than 1 MiB is free' };
+  if (isFull(folder)) return { kind: 'full', detail: 'less than 1 MiB is free' };
   return prepareLockFile(join(folder, 'lock.mdb')) ?? prepareDataFile(join(folder, 'data.mdb'));
 }
 

@@ -21,7 +21,15 @@ import { directoryRecord, fileRecord } from './test/sync/store/records.ts';
 const { folder, mode, name } = workerData ?? { folder: process.argv[2], mode: process.argv[3], name: 'child' };
 const index = Index.open(folder);
 const say = (text) => (parentPort === null ? process.stdout.write(text + '\\n') : parentPort.postMessage(text));
-if (mode === 'read') {
+if (mode === 'asked') {
+  // 0: nothing, 1: asked, 2: done
+  const state = new Int32Array(workerData.shared);
+  say('ready');
+  Atomics.wait(state, 0, 0);
+  index.put(name, fileRecord(7, 7), '');
+  Atomics.store(state, 0, 2);
+  Atomics.notify(state, 0);
+} else if (mode === 'read') {
   let seen = 0;
   for (const change of index.subtree(ROOT)) if (change.entry !== null) seen++;
   say('seen ' + seen);
@@ -117,6 +125,26 @@ describe('the store', () => {
     );
     // 20 directories of 41 each, of which 4 are removed and 4 moved, 20 marks, and 20 files written here.
     expect(checkWhole(index)).toBe(names.length * (16 * 41 + 20 + 20));
+    index.close();
+  });
+
+  test('what another thread committed is seen after the next await at the latest', async () => {
+    const store = join(folder, 'seen');
+    const index = Index.open(store);
+    index.put(ROOT, directoryRecord(1), '');
+    const shared = new SharedArrayBuffer(4);
+    const state = new Int32Array(shared);
+    const worker = new Worker(script, { workerData: { folder: store, mode: 'asked', name: 'told', shared } });
+    await once(worker, 'message');
+    expect(index.get(fromText('told'))).toBeNull();
+    Atomics.store(state, 0, 1);
+    Atomics.notify(state, 0);
+    Atomics.wait(state, 0, 1);
+    // One stretch of code keeps one view.
+    expect(index.get(fromText('told'))).toBeNull();
+    await Promise.resolve();
+    expect(index.get(fromText('told'))).not.toBeNull();
+    await once(worker, 'exit');
     index.close();
   });
 

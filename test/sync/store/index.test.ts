@@ -102,6 +102,22 @@ describe('Index', () => {
     expect([...index.children(fromText('new'))]).toEqual([]);
   });
 
+  test('a directory made in a transaction that throws is not taken to be there', () => {
+    const index = openIndex();
+    smallTree(index);
+    expect(() =>
+      index.transaction(() => {
+        index.put(fromText('new'), directoryRecord(9), '');
+        index.put(fromText('new/x'), fileRecord(10, 1), '');
+        throw new Error('stop');
+      }),
+    ).toThrow('stop');
+    expect(() => index.put(fromText('new/x'), fileRecord(10, 1), '')).toThrow('no directory recorded');
+    index.put(fromText('other'), directoryRecord(9), '');
+    index.put(fromText('other/y'), fileRecord(10, 1), '');
+    expect(index.get(fromText('new/y'))).toBeNull();
+  });
+
   test('a directory replaced by a file loses what was below; by a problem, keeps it', () => {
     const index = openIndex();
     smallTree(index);
