@@ -4,6 +4,7 @@
  * Batches of rows go through in order, a few under way at once, so that both sides hash while the next batch comes in.
  */
 import type { BytePath } from '../../platform/core/byte-path.ts';
+import { pathOn } from '../core/compare.ts';
 import type { Entry, Side } from '../core/entry.ts';
 import type { DigestNeed, Row } from '../core/plan.ts';
 import type { DigestAnswer, DigestRequest, Endpoint } from '../endpoint.ts';
@@ -58,8 +59,8 @@ export async function confirm(
     hashed.beta += beta.size;
     for (const { entry } of [...alpha.values(), ...beta.values()]) hashed.bytes += entry?.sizeBytes ?? 0;
     confirmed = confirmed.map((row) => {
-      const inAlpha = alpha.get(row.path);
-      const inBeta = beta.get(row.path);
+      const inAlpha = answerFor(row, 'alpha', alpha);
+      const inBeta = answerFor(row, 'beta', beta);
       if (inAlpha === undefined && inBeta === undefined) return row;
       return { ...row, alpha: withAnswer(row.alpha, inAlpha), beta: withAnswer(row.beta, inBeta) };
     });
@@ -86,6 +87,11 @@ export async function digestAll(
   if (requests.length === 0) return answers;
   for await (const batch of endpoint.digest(requests)) for (const answer of batch) answers.set(answer.path, answer);
   return answers;
+}
+
+/** What was found for the file the row has on `side`, which before a rename lies under another name there. */
+function answerFor(row: Row, side: Side, answers: ReadonlyMap<BytePath, DigestAnswer>): DigestAnswer | undefined {
+  return row[side]?.kind === 'file' ? answers.get(pathOn(row, side)) : undefined;
 }
 
 function withAnswer(entry: Entry | null, answer: DigestAnswer | undefined): Entry | null {
