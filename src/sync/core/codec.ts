@@ -19,6 +19,19 @@ const DIRECTORY_FLAGS = HAS.owner | HAS.xattrs;
 const SYMLINK_FLAGS = HAS.owner | HAS.mtime;
 const CONTENT: readonly ContentSource[] = ['keep', 'stream', 'copy', 'link'];
 
+/** Text for people as UTF-8, cut at a whole character where it is longer than `maxBytes`. */
+export function writeText(out: ByteWriter, text: string, maxBytes = MAX_MESSAGE_BYTES): void {
+  const bytes = Buffer.from(text, 'utf8');
+  let end = Math.min(bytes.length, maxBytes);
+  while (end < bytes.length && ((bytes[end] as number) & 0xc0) === 0x80) end--;
+  out.bytes(bytes.subarray(0, end));
+}
+
+/** The inverse of {@link writeText}; what is not UTF-8 becomes replacement characters. Refuses more than `maxBytes`. */
+export function readText(from: ByteReader, maxBytes = MAX_MESSAGE_BYTES): string {
+  return from.bytes(maxBytes).toString('utf8');
+}
+
 /** A path as u16 count of components, each u8 length and bytes. */
 export function writePath(out: ByteWriter, path: BytePath): void {
   const components = componentsOf(path);
@@ -77,7 +90,7 @@ export function writeEntry(out: ByteWriter, entry: Entry | null): void {
       out.u8(WHAT.indexOf(entry.what));
       return;
     case 'problem':
-      out.string(entry.code).string(clippedMessage(entry.message));
+      writeText(out.string(entry.code), entry.message);
       return;
   }
 }
@@ -117,7 +130,7 @@ export function readEntry(from: ByteReader): Entry | null {
       return { kind: 'untracked', what };
     }
     case KIND.problem:
-      return { kind: 'problem', code: from.string(64), message: from.string(MAX_MESSAGE_BYTES) };
+      return { kind: 'problem', code: from.string(64), message: readText(from) };
     default:
       throw new MalformedError(`unknown kind of entry ${kind}`);
   }
@@ -186,14 +199,12 @@ export function writeOutcome(out: ByteWriter, outcome: Outcome): void {
       writeContentBytes(out, outcome.bytes);
       return;
     case 'changed':
-      out
-        .u8(2)
-        .u8(outcome.side === 'source' ? 0 : 1)
-        .string(clippedMessage(outcome.reason));
+      out.u8(2).u8(outcome.side === 'source' ? 0 : 1);
+      writeText(out, outcome.reason);
       return;
     case 'failed':
       out.u8(3).u8(outcome.side === 'source' ? 0 : 1);
-      out.string(outcome.problem.code).string(clippedMessage(outcome.problem.message));
+      writeText(out.string(outcome.problem.code), outcome.problem.message);
       return;
   }
 }
@@ -209,14 +220,14 @@ export function readOutcome(from: ByteReader): Outcome {
       return { id, status: 'done', entry, bytes: readContentBytes(from) };
     }
     case 2:
-      return { id, status: 'changed', side: readWhere(from), reason: from.string(MAX_MESSAGE_BYTES) };
+      return { id, status: 'changed', side: readWhere(from), reason: readText(from) };
     case 3: {
       const side = readWhere(from);
       return {
         id,
         status: 'failed',
         side,
-        problem: { code: from.string(64), message: from.string(MAX_MESSAGE_BYTES) },
+        problem: { code: from.string(64), message: readText(from) },
       };
     }
     default:
@@ -266,8 +277,4 @@ function readOptions(from: ByteReader, has: number): { owner?: string; xattrs?: 
   const owner = has & HAS.owner ? { owner: from.string(32) } : {};
   const xattrs = has & HAS.xattrs ? { xattrs: from.string(MAX_XATTR_BYTES) } : {};
   return { ...owner, ...xattrs };
-}
-
-function clippedMessage(message: string): string {
-  return Buffer.from(message, 'utf8').toString('latin1').slice(0, MAX_MESSAGE_BYTES);
 }

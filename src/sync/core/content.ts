@@ -7,9 +7,9 @@
  * that id, and to nothing else: a sender cannot name the receiver's files.
  */
 import { ByteReader, type ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
-import { readEntry, readOperation, writeEntry, writeOperation } from './codec.ts';
+import { readEntry, readOperation, readText, writeEntry, writeOperation, writeText } from './codec.ts';
 import type { FileEntry } from './entry.ts';
-import { DATA_RECORD_BYTES, MAX_MESSAGE_BYTES, SMALL_FILE_BYTES } from './limits.ts';
+import { DATA_RECORD_BYTES, SMALL_FILE_BYTES } from './limits.ts';
 import type { Operation } from './operation.ts';
 
 export type ContentRecord =
@@ -62,7 +62,7 @@ export function writeRecord(out: ByteWriter, record: ContentRecord): void {
       return;
     case 'failed':
       out.u8(record.changed ? 1 : 0).string(record.code.slice(0, 64));
-      out.string(Buffer.from(record.message, 'utf8').toString('latin1').slice(0, MAX_MESSAGE_BYTES));
+      writeText(out, record.message);
       return;
   }
 }
@@ -100,7 +100,7 @@ function readRecord(from: ByteReader): ContentRecord {
         id,
         changed: from.u8() === 1,
         code: from.string(64),
-        message: from.string(MAX_MESSAGE_BYTES),
+        message: readText(from),
       };
     default:
       throw new MalformedError(`unknown content record ${type}`);

@@ -9,9 +9,8 @@
 import { createHash } from 'node:crypto';
 import { type BytePath, comparePaths, joinPath, nameOf, parentOf, ROOT } from '../../platform/core/byte-path.ts';
 import { ByteReader, ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
-import { readEntry, readPath, writeEntry, writePath } from '../core/codec.ts';
+import { readEntry, readPath, readText, writeEntry, writePath, writeText } from '../core/codec.ts';
 import { isTracked, type TrackedEntry } from '../core/entry.ts';
-import { MAX_MESSAGE_BYTES } from '../core/limits.ts';
 import { factKey, type Place, TABLE } from '../core/tree-key.ts';
 import { Environment } from './environment.ts';
 import { parseSessionFacts, type SessionFacts } from './session-facts.ts';
@@ -139,7 +138,8 @@ export class Archive {
   pendingPut(path: BytePath, reason: string): void {
     const out = new ByteWriter(256);
     writePath(out, path);
-    const value = out.string(Buffer.from(reason, 'utf8').toString('latin1').slice(0, MAX_MESSAGE_BYTES)).take();
+    writeText(out, reason);
+    const value = out.take();
     this.transaction(() => this.#environment.put(pendingKey(path), value));
   }
 
@@ -163,7 +163,7 @@ export class Archive {
         this.#checked(() => {
           const from = new ByteReader(value);
           const path = readPath(from);
-          return { path, reason: Buffer.from(from.string(MAX_MESSAGE_BYTES), 'latin1').toString('utf8') };
+          return { path, reason: readText(from) };
         }),
       );
     }

@@ -1,9 +1,9 @@
 /** The items of list messages, each with its writer and its validating reader. */
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { ByteReader, ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
-import { readEntry, readPath, writeEntry, writePath } from '../../sync/core/codec.ts';
+import { readEntry, readPath, readText, writeEntry, writePath, writeText } from '../../sync/core/codec.ts';
 import type { FileEntry } from '../../sync/core/entry.ts';
-import { MAX_MESSAGE_BYTES, MAX_SIGNATURE_BYTES } from '../../sync/core/limits.ts';
+import { MAX_SIGNATURE_BYTES } from '../../sync/core/limits.ts';
 import type {
   Change,
   DigestAnswer,
@@ -52,13 +52,14 @@ export function writeDigestAnswer(out: ByteWriter, answer: DigestAnswer): void {
     return;
   }
   const { code, message } = answer.problem ?? { code: 'EIO', message: 'no digest' };
-  out.u8(1).string(bytesOf(code, 64)).string(bytesOf(message, MAX_MESSAGE_BYTES));
+  writeText(out.u8(1), code, 64);
+  writeText(out, message);
 }
 
 export function readDigestAnswer(from: ByteReader): DigestAnswer {
   const path = readPath(from);
   if (!readFlag(from)) return { path, entry: readFile(from), problem: null };
-  return { path, entry: null, problem: { code: from.string(64), message: readText(from, MAX_MESSAGE_BYTES) } };
+  return { path, entry: null, problem: { code: from.string(64), message: readText(from) } };
 }
 
 export function writeSize(out: ByteWriter, sizeBytes: number): void {
@@ -147,13 +148,4 @@ function readFlag(from: ByteReader): boolean {
   const flag = from.u8();
   if (flag > 1) throw new MalformedError(`flag ${flag}`);
   return flag === 1;
-}
-
-function readText(from: ByteReader, maxBytes: number): string {
-  return Buffer.from(from.string(maxBytes), 'latin1').toString('utf8');
-}
-
-/** UTF-8 as a byte string. */
-function bytesOf(text: string, maxBytes: number): string {
-  return Buffer.from(text, 'utf8').toString('latin1').slice(0, maxBytes);
 }
