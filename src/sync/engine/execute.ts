@@ -7,7 +7,7 @@ import type { ApplyOptions, Checkpoint } from '../endpoint.ts';
 import type { SessionOptions } from '../options.ts';
 import type { ProgressEvent } from '../report.ts';
 import type { Ledger } from './ledger.ts';
-import { type Plan, STAGES } from './plan.ts';
+import { type Plan, STAGES, type Step } from './plan.ts';
 import type { SyncInput } from './synchronize.ts';
 import { type Prepared, transfer } from './transfer.ts';
 
@@ -20,13 +20,14 @@ export async function execute(
 ): Promise<void> {
   const progress = new Progress(input, plan, ledger);
   for (const stage of STAGES) {
+    if (stage === 'fill') recordAgreements(plan, ledger);
     const sides = (['alpha', 'beta'] as const).filter((side) => plan.steps(side, stage).count > 0);
     await Promise.all(
       sides.map((side) =>
         transfer({
           target: input.sides[side],
           source: input.sides[otherSide(side)],
-          steps: plan.steps(side, stage).read(),
+          steps: validSteps(plan.steps(side, stage).read(), ledger),
           apply: applyOptions(input.options),
           mayReuse: checkpoints[side].entries > 0,
           onOutcome: (prepared, outcome) => {
@@ -41,6 +42,18 @@ export async function execute(
     ledger.flush();
     input.signal.throwIfAborted();
   }
+}
+
+/** After the renames, before anything else: what both sides agree on already. */
+function recordAgreements(plan: Plan, ledger: Ledger): void {
+  ledger.arranged(plan.renamings);
+  for (const { path, entry } of plan.records.read()) if (!ledger.isVoid(path)) ledger.agreed(path, entry);
+  ledger.flush();
+}
+
+/** The steps without those that rely on a rename that did not happen. */
+function* validSteps(steps: Iterable<Step>, ledger: Ledger): Generator<Step> {
+  for (const step of steps) if (step.kind === 'rename' || !ledger.isVoid(step.path)) yield step;
 }
 
 function applyOptions(options: SessionOptions): ApplyOptions {

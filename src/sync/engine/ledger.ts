@@ -5,10 +5,11 @@
  * path is put on both sides only after both outcomes came: with one of them missing, the old ancestor makes the next
  * run see two one-sided changes again, while a new one would make the unfinished side look like a fresh edit.
  */
-import type { BytePath } from '../../platform/core/byte-path.ts';
+import { type BytePath, isWithin } from '../../platform/core/byte-path.ts';
 import type { Side, TrackedEntry } from '../core/entry.ts';
 import { isTracked, otherSide } from '../core/entry.ts';
 import type { Outcome } from '../core/operation.ts';
+import type { Renaming } from '../core/plan.ts';
 import type { ActionEvent, Conflict, Deferred, Failed, RunEvent } from '../report.ts';
 import type { Step } from './plan.ts';
 import type { Prepared } from './transfer.ts';
@@ -49,6 +50,8 @@ export class Ledger {
   readonly #writes: (() => void)[] = [];
   /** Paths put on both sides of which one outcome is still to come. */
   readonly #halfDone = new Set<BytePath>();
+  /** Places that were to be arranged and are not: what was decided at and below them is void. */
+  readonly #unarranged: BytePath[] = [];
 
   constructor(archive: LedgerArchive, report: (event: RunEvent) => void) {
     this.#archive = archive;
@@ -73,13 +76,24 @@ export class Ledger {
     this.#write(() => (entry === null ? this.#archive.remove(path) : this.#archive.put(path, entry)));
   }
 
-  renamed(from: BytePath, to: BytePath): void {
-    this.#write(() => this.#archive.rename(from, to));
+  /** Moves the archive's entries after the trees, in the order of the plan; where a rename failed, nothing moves. */
+  arranged(renamings: readonly Renaming[]): void {
+    for (const { from, to } of renamings) {
+      if (this.isVoid(from) || this.isVoid(to)) continue;
+      this.#write(() => this.#archive.rename(from, to));
+    }
+    this.flush();
+  }
+
+  /** True where a rename that this decision relies on did not happen. The next run looks at the whole place again. */
+  isVoid(path: BytePath): boolean {
+    return this.#unarranged.some((place) => isWithin(path, place));
   }
 
   /** What came of one step. */
   outcome({ step, operation }: Prepared, outcome: Outcome): void {
     const path = step.kind === 'rename' ? step.to : step.path;
+    if (outcome.status !== 'done' && isArrangement(step)) this.#abandon(step);
     switch (outcome.status) {
       case 'done':
         this.bytes.literal += outcome.bytes.literal;
@@ -122,6 +136,7 @@ export class Ledger {
     this.failed.length = 0;
     this.deferred.length = 0;
     this.#halfDone.clear();
+    this.#unarranged.length = 0;
     this.mayRetry = false;
   }
 
@@ -148,11 +163,17 @@ export class Ledger {
         this.agreed(step.path, null);
         return;
       case 'rename':
-        this.renamed(step.from, step.to);
-        return;
       case 'keep-loser':
+        // The archive moves when all renames are done.
         return;
     }
+  }
+
+  #abandon(step: Step): void {
+    const places = step.kind === 'rename' ? [step.from, step.to] : [step.path];
+    if (step.kind === 'keep-loser') places.push(step.to);
+    this.#unarranged.push(...places);
+    for (const place of places) this.pending.set(place, 'changed');
   }
 
   #write(write: () => void): void {
@@ -175,6 +196,11 @@ export class Ledger {
     for (const deferred of this.deferred) this.#report({ type: 'deferred', ...deferred });
     for (const failed of this.failed) this.#report({ type: 'failed', ...failed });
   }
+}
+
+/** Steps of the stage that everything after relies on. */
+function isArrangement(step: Step): boolean {
+  return step.kind === 'rename' || step.kind === 'keep-loser' || (step.kind === 'put' && step.isEarly === true);
 }
 
 const COUNTER: { readonly [operation in ActionEvent['operation']]: Counter } = {

@@ -17,7 +17,6 @@ import type {
   PutDecision,
   PutReason,
   RecordDecision,
-  RecordRenameDecision,
   RemoveDecision,
   RenameDecision,
   Renaming,
@@ -31,16 +30,13 @@ export type Step = (PutDecision | RemoveDecision | RenameDecision | KeepLoserDec
 export const STAGES = ['arrange', 'fill', 'clear'] as const;
 export type Stage = (typeof STAGES)[number];
 
-/** Decisions that change only the archive. */
-export type Record = RecordDecision | RecordRenameDecision;
-
 const SIDES: readonly Side[] = ['alpha', 'beta'];
 
 export class Plan {
   readonly #stages = new Map<string, Spool<Step>>();
   readonly records = new Spool<RecordDecision>(writeRecordDecision, readRecordDecision);
-  /** Archive moves, done before everything else; those of `rename` steps are done as their outcomes come. */
-  readonly recordRenames: RecordRenameDecision[] = [];
+  /** What moves in the archive, in this order, once the renames among them are done. */
+  readonly renamings: Renaming[] = [];
   readonly conflicts: ConflictDecision[] = [];
   readonly problems: ProblemDecision[] = [];
   readonly deletions: { [side in Side]: number } = { alpha: 0, beta: 0 };
@@ -60,8 +56,8 @@ export class Plan {
   /** Takes in the renames and the directories they need, in their order: before everything else. */
   arrange(decisions: readonly (Renaming | PutDecision)[]): void {
     for (const decision of decisions) {
-      if (decision.kind === 'put') this.#stage(decision.side, 'arrange').append(decision);
-      else this.#addOne(decision, decisions);
+      if (decision.kind !== 'record-rename') this.#stage(decision.side, 'arrange').append(decision);
+      if (decision.kind !== 'put') this.renamings.push(decision);
     }
   }
 
@@ -96,16 +92,15 @@ export class Plan {
         this.deletions[decision.side]++;
         this.#stage(decision.side, decision.makesRoom ? 'fill' : 'clear').append(decision);
         return;
-      case 'rename':
       case 'keep-loser':
         this.#stage(decision.side, 'arrange').append(decision);
         return;
       case 'record':
         this.records.append(decision);
         return;
+      case 'rename':
       case 'record-rename':
-        this.recordRenames.push(decision);
-        return;
+        throw new Error('renames are paired before rows are reconciled');
       case 'conflict':
         this.conflicts.push(decision);
         return;
@@ -129,7 +124,7 @@ function writeStep(out: ByteWriter, step: Step): void {
   out.u8(KINDS.indexOf(step.kind)).u8(step.side === 'alpha' ? 0 : 1);
   switch (step.kind) {
     case 'put':
-      out.u8(REASONS.indexOf(step.reason)).u8(step.paired === true ? 1 : 0);
+      out.u8(REASONS.indexOf(step.reason)).u8((step.paired === true ? 1 : 0) | (step.isEarly === true ? 2 : 0));
       writePath(out, step.path);
       writeEntry(out, step.before);
       writeEntry(out, step.after);
@@ -155,12 +150,13 @@ function readStep(from: ByteReader): Step {
   switch (kind) {
     case 'put': {
       const reason = REASONS[from.u8()] ?? 'create';
-      const paired = from.u8() === 1;
+      const flags = from.u8();
+      const marks = { paired: (flags & 1) !== 0, ...((flags & 2) !== 0 ? { isEarly: true as const } : {}) };
       const path = readPath(from);
       const before = readEntry(from);
       const after = readTrackedEntry(from);
       const source = readEntry(from);
-      return { kind, side, path, reason, before, after, source: source?.kind === 'file' ? source : null, paired };
+      return { kind, side, path, reason, before, after, source: source?.kind === 'file' ? source : null, ...marks };
     }
     case 'remove': {
       const makesRoom = from.u8() === 1;

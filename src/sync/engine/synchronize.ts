@@ -88,9 +88,6 @@ async function runRound(
       return { halt, checkpoints };
     }
     if (known === NO_CURSORS) store.forgetArchive();
-    for (const { from, to } of plan.recordRenames) ledger.renamed(from, to);
-    for (const { path, entry } of plan.records.read()) ledger.agreed(path, entry);
-    ledger.flush();
     phase(input, 'transferring');
     await execute(input, plan, ledger, checkpoints);
     signal.throwIfAborted();
@@ -127,7 +124,9 @@ async function makePlan(input: RoundInput, known: Cursors, plan: Plan): Promise<
     return;
   }
   const pending = known === NO_CURSORS ? [] : store.pendingPaths();
-  const rows = await changedRows(sides, changes, pending, ancestors);
+  const gathered = await changedRows(sides, changes, pending, ancestors);
+  // What changed at all is confirmed first: a file that was only touched is no half of a rename.
+  const rows = await confirm(gathered, sides, needs, input.hashed);
   const paired = await pairedRows(rows, input, reconcileOptions, plan);
   await reconcileInto(plan, confirmedRows(batchesOf(paired), sides, needs, input.hashed), reconcileOptions);
 }
