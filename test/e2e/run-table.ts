@@ -20,6 +20,7 @@ export function describeTable(ground: () => Ground, wiring: Wiring, situations: 
 }
 
 function describeAlone(ground: () => Ground, wiring: Wiring, situations: readonly Situation[]): void {
+  if (situations.length === 0) return;
   describe(`${wiring.name}, each alone`, () => {
     for (const situation of situations) {
       it(situation.name, async () => {

@@ -331,7 +331,8 @@ const LINKS: readonly Situation[] = [
 export const TABLE: readonly Situation[] = [...ONE_SIDED.flatMap(onEachSide), ...BOTH_SIDED, ...NAMES, ...LINKS];
 export const FIRST_TABLE = FIRST;
 
-const MODES_TABLE: readonly Situation[] = [
+/** The other modes. */
+export const MODES_TABLE: readonly Situation[] = [
   ...withOptions(
     ['--mode', 'two-way-resolved'],
     [
@@ -487,8 +488,8 @@ const IGNORES: readonly Situation[] = alone([
   },
 ]);
 
-/** Those with options of their own. */
-export const OPTION_TABLE: readonly Situation[] = [...MODES_TABLE, ...POLICIES, ...METADATA_OPTIONS, ...IGNORES];
+/** Policies and options, which know nothing of ssh. */
+export const OPTION_TABLE: readonly Situation[] = [...POLICIES, ...METADATA_OPTIONS, ...IGNORES];
 
 function onEachSide({ name, before, edit, both, actions }: OneSided): Situation[] {
   return (['alpha', 'beta'] as const).map((side) => ({

@@ -1,5 +1,5 @@
 /** Runs the built program as a user would, with a private home, and reads what it says. */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,14 +45,17 @@ export interface RunSettings {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly timeoutMs?: number;
+  /** Run in place of Node and the program; gets the arguments. */
+  readonly program?: string;
 }
 
 /** `tidemark ARGS…`, to its end. `summary` throws on access where there is none. */
 export function tidemark(args: readonly (string | Buffer)[], settings: RunSettings): Promise<RunResult> {
   return new Promise((resolve) => {
+    const given = args as string[];
     execFile(
-      process.execPath,
-      [PROGRAM, ...(args as string[])],
+      settings.program ?? process.execPath,
+      settings.program === undefined ? [PROGRAM, ...given] : given,
       {
         cwd: settings.cwd,
         env: environment(settings),

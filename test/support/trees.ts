@@ -171,10 +171,10 @@ export function snapshotOf(root: string): string[] {
 
 /**
  * What the independent comparator says about two trees: lines of `rsync -naHAXic --delete`, none where they are equal.
- * Times of directories and symlinks are none of tidemark's promises.
+ * Times of directories are none of tidemark's promises.
  */
 export function rsyncDifferences(from: string, to: string, extra: readonly string[] = []): string[] {
-  const words = ['-naHAXic', '--omit-dir-times', '--omit-link-times', '--delete', `--exclude=/${HIDDEN}`, ...extra];
+  const words = ['-naHAXic', '--omit-dir-times', '--delete', `--exclude=/${HIDDEN}`, ...extra];
   const run = spawnSync('rsync', [...words, from, to], { encoding: 'latin1', maxBuffer: 1 << 28 });
   if (run.error !== undefined) throw run.error;
   return `${run.stdout}${run.stderr}`.split('\n').filter((line) => line !== '');
