@@ -35,6 +35,7 @@ export async function runSync(request: SyncRequest, reporter: Reporter, signal: 
       if (pair.store === null) return summaryOf(facts, null, pair.halt);
       const result = await synchronize({
         sides,
+        infos: pair.infos,
         store: pair.store,
         options: request.session,
         run: request.run,
@@ -132,7 +133,7 @@ function summaryOf(facts: RunFacts, outcome: SyncOutcome | null, halt: Halt | nu
       received: traffic.reduce((sum, { received }) => sum + received, 0),
     },
     scanned: outcome?.scanned ?? { alpha: 0, beta: 0 },
-    hashed: outcome?.hashed ?? { alpha: 0, beta: 0 },
+    hashed: { alpha: outcome?.hashed.alpha ?? 0, beta: outcome?.hashed.beta ?? 0 },
     entries: perSide(({ entries }) => entries),
     elapsedMs: Math.round(performance.now() - startedAt),
   };

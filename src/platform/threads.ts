@@ -153,8 +153,9 @@ export function serveThread(functions: ThreadFunctions): void {
         window.wake = null;
       }
       window.pieces++;
-      const own = ownBytes(piece);
-      port.postMessage({ call, piece: own }, [own.buffer as ArrayBuffer]);
+      const own = new Uint8Array(new SharedArrayBuffer(piece.byteLength));
+      own.set(piece);
+      port.postMessage({ call, piece: own });
     };
     try {
       const work = functions[name];

@@ -20,8 +20,10 @@ export class ChunkWriter {
     writeRecord(this.#out, record);
   }
 
-  /** Hands the gathered records on, if any, and waits until they are taken. */
+  /** Hands the gathered records on, if any, and waits until they are taken; what is handed on is valid until then. */
   async flush(): Promise<void> {
-    if (this.#out.length > 0) await this.#emit(this.#out.take());
+    if (this.#out.length === 0) return;
+    await this.#emit(this.#out.view());
+    this.#out.clear();
   }
 }

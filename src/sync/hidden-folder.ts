@@ -16,30 +16,33 @@ const MARKER_FORM = /^[0-9a-f]{32}\n$/;
 const MARKER_BYTES = 33;
 const OTHERS_MAY_WRITE = 0o022;
 
+/** Locks of this process that may be shared, by directory: two file roots in one directory are two sides of one run. */
+const held = new Map<string, { readonly lock: Fd; users: number }>();
+
 export class HiddenFolder {
   readonly #fileSystem: FileSystem;
-  readonly #lock: Fd;
+  readonly #key: string;
 
-  private constructor(fileSystem: FileSystem, lock: Fd) {
+  private constructor(fileSystem: FileSystem, key: string) {
     this.#fileSystem = fileSystem;
-    this.#lock = lock;
+    this.#key = key;
   }
 
   /**
    * Makes the folder and all in it where missing, and takes the lock. Throws `locked` where another run holds it,
-   * `unavailable` where the folder is not ours to use, and system errors where it cannot be written to.
+   * `unavailable` where the folder is not ours to use, and system errors where it cannot be written to. `isShared`: for
+   * a file root, which other file roots of this process in the same directory do not disturb.
    */
-  static make(fileSystem: FileSystem, root: Fd): HiddenFolder {
+  static make(fileSystem: FileSystem, root: Fd, isShared = false): HiddenFolder {
     makeFolder(fileSystem, root, HIDDEN);
-    const lock = fileSystem.openForUpdate(root, LOCK, true);
+    const folder = new HiddenFolder(fileSystem, takeLock(fileSystem, root, isShared));
     try {
-      if (!fileSystem.tryLock(lock)) throw locked();
       makeFolder(fileSystem, root, STAGING);
       makeFolder(fileSystem, root, VERSIONS);
       if (HiddenFolder.readMarker(fileSystem, root) === null) writeMarker(fileSystem, root);
-      return new HiddenFolder(fileSystem, lock);
+      return folder;
     } catch (error) {
-      fileSystem.close(lock);
+      folder.close();
       throw error;
     }
   }
@@ -70,8 +73,29 @@ export class HiddenFolder {
 
   /** Releases the lock. */
   close(): void {
-    this.#fileSystem.close(this.#lock);
+    const lock = held.get(this.#key);
+    if (lock === undefined || --lock.users > 0) return;
+    held.delete(this.#key);
+    this.#fileSystem.close(lock.lock);
   }
+}
+
+/** The key of the lock, held once more. */
+function takeLock(fileSystem: FileSystem, root: Fd, isShared: boolean): string {
+  const { dev, ino } = fileSystem.fstat(root);
+  const key = isShared ? `${dev}:${ino}` : `${dev}:${ino}:${randomBytes(8).toString('hex')}`;
+  const known = held.get(key);
+  if (known !== undefined) {
+    known.users++;
+    return key;
+  }
+  const lock = fileSystem.openForUpdate(root, LOCK, true);
+  if (!fileSystem.tryLock(lock)) {
+    fileSystem.close(lock);
+    throw locked();
+  }
+  held.set(key, { lock, users: 1 });
+  return key;
 }
 
 function makeFolder(fileSystem: FileSystem, root: Fd, path: BytePath): void {

@@ -133,7 +133,7 @@ export class LocalRoot {
 
   #openHidden(): HiddenFolder | null {
     try {
-      const hidden = HiddenFolder.make(this.#fileSystem, this.fd);
+      const hidden = HiddenFolder.make(this.#fileSystem, this.fd, this.#place.name !== null);
       clearLeftovers(this.#fileSystem, this.fd, Date.now());
       return hidden;
     } catch (error) {

@@ -84,7 +84,8 @@ export async function supplied(
   onChunk: (chunk: Buffer) => Promise<void> | void = () => {},
 ): Promise<ContentRecord[]> {
   const records: ContentRecord[] = [];
-  const emit = async (chunk: Buffer) => {
+  const emit = async (view: Buffer) => {
+    const chunk = Buffer.from(view);
     records.push(...readRecords(chunk));
     await onChunk(chunk);
   };

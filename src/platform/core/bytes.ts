@@ -14,9 +14,6 @@ export class MalformedError extends Error {
   }
 }
 
-/** From this size on, copying costs more than fresh memory. */
-const HAND_OVER_BYTES = 64 * 1024;
-
 export class ByteWriter {
   #buffer: Buffer;
   #length = 0;
@@ -92,16 +89,20 @@ export class ByteWriter {
     this.#buffer.writeUInt32LE(value, offset);
   }
 
-  /**
-   * Everything written, in memory of its own; the writer is empty afterwards and can be used again. Small amounts are
-   * copied; large ones leave with the memory they are in.
-   */
+  /** Everything written, as a copy of its own; the writer is empty afterwards and can be used again. */
   take(): Buffer {
-    const taken = this.#buffer.subarray(0, this.#length);
-    this.#length = 0;
-    if (taken.length < HAND_OVER_BYTES) return Buffer.from(taken);
-    this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length);
+    const taken = Buffer.from(this.view());
+    this.clear();
     return taken;
+  }
+
+  /** Everything written, where it is: valid until the next write. */
+  view(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  clear(): void {
+    this.#length = 0;
   }
 
   #reserve(extra: number): void {

@@ -45,6 +45,8 @@ export class Ledger {
   /** True where a path changed under us and a further round may settle it. */
   mayRetry = false;
   filesDone = 0;
+  /** Entries that this round added to a side, less those it removed. */
+  readonly growth: { [side in Side]: number } = { alpha: 0, beta: 0 };
   readonly #archive: LedgerArchive;
   readonly #report: (event: RunEvent) => void;
   readonly #writes: (() => void)[] = [];
@@ -138,15 +140,23 @@ export class Ledger {
     this.#halfDone.clear();
     this.#unarranged.length = 0;
     this.mayRetry = false;
+    this.growth.alpha = 0;
+    this.growth.beta = 0;
   }
 
   #done(step: Step, achieved: TrackedEntry | null): void {
     this.#recordDone(step, achieved);
+    this.#grow(step);
     const action = actionOf(step, achieved);
     if (action === null) return;
     this.count(action);
     if (action.bytes !== undefined) this.filesDone++;
     this.#report(action);
+  }
+
+  #grow(step: Step): void {
+    if (step.kind === 'put' && step.before === null) this.growth[step.side]++;
+    else if (step.kind === 'remove') this.growth[step.side]--;
   }
 
   #recordDone(step: Step, achieved: TrackedEntry | null): void {

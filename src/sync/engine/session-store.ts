@@ -10,6 +10,7 @@ import type { BytePath } from '../../platform/core/byte-path.ts';
 import type { Side } from '../core/entry.ts';
 import type { Checkpoint } from '../endpoint.ts';
 import type { Archive, SessionFacts } from '../store/archive.ts';
+import type { Ledger } from './ledger.ts';
 
 /** Points in both journals up to which the archive speaks. */
 export type Cursors = Readonly<Record<Side, string | null>>;
@@ -53,18 +54,21 @@ export class SessionStore {
   }
 
   /** Ends a round: everything up to `checkpoints` is dealt with but for the pending paths. One durable transaction. */
-  settle(checkpoints: Readonly<Record<Side, Checkpoint>>, pending: ReadonlyMap<BytePath, string>): void {
+  settle(
+    checkpoints: Readonly<Record<Side, Checkpoint>>,
+    { pending, growth }: Pick<Ledger, 'pending' | 'growth'>,
+  ): void {
     this.archive.transaction(() => {
       this.archive.replacePending(pending);
-      this.archive.writeSession(this.#facts(checkpoints));
+      this.archive.writeSession(this.#facts(checkpoints, growth));
     });
   }
 
-  #facts(checkpoints: Readonly<Record<Side, Checkpoint>>): SessionFacts {
+  #facts(checkpoints: Readonly<Record<Side, Checkpoint>>, growth: Ledger['growth']): SessionFacts {
     const side = (name: Side) => ({
       ...this.#roots[name],
       cursor: checkpoints[name].cursor,
-      entries: checkpoints[name].entries,
+      entries: Math.max(0, checkpoints[name].entries + growth[name]),
     });
     return { session: this.#session, alpha: side('alpha'), beta: side('beta') };
   }

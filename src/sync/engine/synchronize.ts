@@ -7,6 +7,7 @@
  * dealing with them again finds both sides equal. Paths that changed under the run are looked at in a further round.
  */
 import { type BytePath, ROOT } from '../../platform/core/byte-path.ts';
+import type { Foldings } from '../core/collision.ts';
 import { digestsNeeded } from '../core/compare.ts';
 import type { Side } from '../core/entry.ts';
 import type { ReconcileOptions, Row } from '../core/plan.ts';
@@ -16,6 +17,7 @@ import { guardDeletions } from '../core/safety.ts';
 import type { Change, Checkpoint, CheckpointOptions, Endpoint } from '../endpoint.ts';
 import type { RunOptions, SessionOptions } from '../options.ts';
 import type { Halt, Phase, RunEvent } from '../report.ts';
+import { collisionsAfterRenames, collisionsAmong, collisionsInTrees, NO_COLLISIONS } from './collisions.ts';
 import { confirm, confirmedRows, type HashCounts } from './digests.ts';
 import { execute } from './execute.ts';
 import { actionOf, Ledger } from './ledger.ts';
@@ -28,6 +30,8 @@ const MAX_ROUNDS = 3;
 
 export interface SyncInput {
   readonly sides: Readonly<Record<Side, Endpoint>>;
+  /** What the file systems of the sides take for the same name. */
+  readonly infos: Foldings;
   readonly store: SessionStore;
   readonly options: SessionOptions;
   readonly run: RunOptions;
@@ -92,7 +96,7 @@ async function runRound(
     await execute(input, plan, ledger, checkpoints);
     signal.throwIfAborted();
     phase(input, 'finishing');
-    store.settle(checkpoints, ledger.pending);
+    store.settle(checkpoints, ledger);
     await onBoth((side) => sides[side].acknowledge(checkpoints[side].cursor));
     return { halt: null, checkpoints };
   } finally {
@@ -112,7 +116,7 @@ async function makePlan(input: RoundInput, known: Cursors, plan: Plan): Promise<
     digest: options.digest,
     conflictTime: input.conflictTime,
     isTaken: (path) => ancestors.get(path) !== null,
-    collisions: new Map(),
+    collisions: NO_COLLISIONS,
   };
   const needs = (row: Row) => digestsNeeded(row, reconcileOptions);
   if (changes.alpha.fresh || changes.beta.fresh) {
@@ -120,15 +124,21 @@ async function makePlan(input: RoundInput, known: Cursors, plan: Plan): Promise<
       changes[side].fresh ? changes[side] : { fresh: true, batches: wholeTree(sides[side]) },
     );
     const rows = listedRows(listings.alpha.batches, listings.beta.batches, ancestors);
-    await reconcileInto(plan, confirmedRows(rows, sides, needs, input.hashed), reconcileOptions);
+    const names = () => listedRows(wholeTree(sides.alpha), wholeTree(sides.beta), NO_ANCESTORS);
+    const collisions = await collisionsInTrees(names, input.infos);
+    const confirmed = confirmedRows(rows, sides, needs, input.hashed);
+    await reconcileInto(plan, confirmed, { ...reconcileOptions, collisions });
     return;
   }
   const pending = known === NO_CURSORS ? [] : store.pendingPaths();
   const gathered = await changedRows(sides, changes, pending, ancestors);
   // What changed at all is confirmed first: a file that was only touched is no half of a rename.
   const rows = await confirm(gathered, sides, needs, input.hashed);
-  const paired = await pairedRows(rows, input, reconcileOptions, plan);
-  await reconcileInto(plan, confirmedRows(batchesOf(paired), sides, needs, input.hashed), reconcileOptions);
+  const inTheWay = collisionsAmong(rows, input.infos, store.archive);
+  const paired = await pairedRows(rows, input, { ...reconcileOptions, collisions: inTheWay }, plan);
+  const collisions = paired === rows ? inTheWay : collisionsAfterRenames(rows, paired, input.infos, store.archive);
+  const confirmed = confirmedRows(batchesOf(paired), sides, needs, input.hashed);
+  await reconcileInto(plan, confirmed, { ...reconcileOptions, collisions });
 }
 
 /** Pairs renames, which all rows in memory make possible, and adds them to the plan. */
