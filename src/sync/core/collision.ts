@@ -6,7 +6,7 @@
  * same is there, or would be created there too: all of those that are new are listed as conflicts. Names that are not
  * valid UTF-8 fold to themselves only.
  */
-import { type BytePath, nameOf, parentOf, ROOT } from '../../platform/core/byte-path.ts';
+import { type BytePath, isWithin, nameOf, parentOf, ROOT } from '../../platform/core/byte-path.ts';
 import { isTracked, otherSide, type Side } from './entry.ts';
 import type { Collision, Row } from './plan.ts';
 
@@ -16,29 +16,69 @@ export interface Folding {
   readonly foldsNormalization: boolean;
 }
 
+export type Foldings = Readonly<Record<Side, Folding>>;
+type NamesIn = (directory: BytePath) => Iterable<string>;
+
+/** Takes in rows one by one, in path order. */
+export interface CollisionFinder {
+  add(row: Row): void;
+  /** No more rows; the paths that must not be created. */
+  finish(): Map<BytePath, Collision>;
+}
+
 /**
  * The paths that must not be created, for `ReconcileOptions.collisions`. Rows as they are after renames were paired,
  * in path order. `namesIn` gives the names that a directory is known to hold (those of the archive), for siblings
- * without a row. Needed only where a side folds; memory is that of the directories with something new.
+ * without a row; it is asked only about directories with something new. Needed only where a side folds.
  */
-export function findCollisions(
-  rows: Iterable<Row>,
-  folding: Readonly<Record<Side, Folding>>,
-  namesIn: (directory: BytePath) => Iterable<string>,
-): Map<BytePath, Collision> {
-  const collisions = new Map<BytePath, { with: BytePath; sides: Side[] }>();
-  for (const [directory, siblings] of directoriesWithNews(rows)) {
+export function findCollisions(rows: Iterable<Row>, folding: Foldings, namesIn: NamesIn): Map<BytePath, Collision> {
+  const finder = createCollisionFinder(folding, namesIn);
+  for (const row of rows) finder.add(row);
+  return finder.finish();
+}
+
+/** The same, fed row by row. Memory is the names in the directories above the row at hand, and what was found. */
+export function createCollisionFinder(folding: Foldings, namesIn: NamesIn): CollisionFinder {
+  const stack: OpenDirectory[] = [];
+  const found = new Map<BytePath, { with: BytePath; sides: Side[] }>();
+  const close = (directory: OpenDirectory) => {
     for (const side of ['alpha', 'beta'] as const) {
-      if (!folding[side].foldsCase && !folding[side].foldsNormalization) continue;
-      const names = namesOn(side, siblings, namesIn(directory));
-      for (const [path, other] of collisionsAmong(directory, names, folding[side])) {
-        const known = collisions.get(path);
-        if (known === undefined) collisions.set(path, { with: other, sides: [side] });
+      if (!directory.hasNews || !folds(folding[side])) continue;
+      const names = namesOn(side, directory, namesIn(directory.path));
+      for (const [path, other] of collisionsAmong(directory.path, names, folding[side])) {
+        const known = found.get(path);
+        if (known === undefined) found.set(path, { with: other, sides: [side] });
         else known.sides.push(side);
       }
     }
-  }
-  return collisions;
+  };
+  return {
+    add(row) {
+      if (row.path === ROOT) return;
+      const parent = parentOf(row.path);
+      let top = stack.at(-1);
+      for (; top !== undefined && !isWithin(parent, top.path); top = stack.at(-1)) {
+        stack.pop();
+        close(top);
+      }
+      if (top?.path !== parent) {
+        top = { path: parent, siblings: [], hasNews: false };
+        stack.push(top);
+      }
+      const sibling = { name: nameOf(row.path), alpha: standingOn('alpha', row), beta: standingOn('beta', row) };
+      top.siblings.push(sibling);
+      top.hasNews ||= sibling.alpha === 'new' || sibling.beta === 'new';
+    },
+    finish() {
+      for (let top = stack.pop(); top !== undefined; top = stack.pop()) close(top);
+      return found;
+    },
+  };
+}
+
+/** True where names that differ can be one. */
+export function folds({ foldsCase, foldsNormalization }: Folding): boolean {
+  return foldsCase || foldsNormalization;
 }
 
 /** The name as a folding file system compares it; itself where it is not UTF-8. Approximates what each of them does. */
@@ -51,35 +91,27 @@ export function foldName(name: string, folding: Folding): string {
   return folding.foldsNormalization ? folded.normalize('NFC') : folded;
 }
 
-/** Rows of each directory in which a side lacks something that the other has. */
-function directoriesWithNews(rows: Iterable<Row>): Map<BytePath, Row[]> {
-  const siblings = new Map<BytePath, Row[]>();
-  for (const row of rows) {
-    if (row.path === ROOT) continue;
-    const parent = parentOf(row.path);
-    const others = siblings.get(parent);
-    if (others === undefined) siblings.set(parent, [row]);
-    else others.push(row);
-  }
-  for (const [directory, list] of siblings) {
-    if (!list.some((row) => isNewOn('alpha', row) || isNewOn('beta', row))) siblings.delete(directory);
-  }
-  return siblings;
+/** What a side holds under a name, or is to be given. */
+type Standing = 'held' | 'new' | 'absent';
+
+interface OpenDirectory {
+  readonly path: BytePath;
+  readonly siblings: ({ readonly name: string } & { readonly [side in Side]: Standing })[];
+  hasNews: boolean;
 }
 
-function isNewOn(side: Side, row: Row): boolean {
-  return row[side] === null && isTracked(row[otherSide(side)]);
+function standingOn(side: Side, row: Row): Standing {
+  if (row[side] !== null) return 'held';
+  return isTracked(row[otherSide(side)]) ? 'new' : 'absent';
 }
 
 /** Names that `side` holds (false) or would be given (true). */
-function namesOn(side: Side, rows: readonly Row[], known: Iterable<string>): Map<string, boolean> {
+function namesOn(side: Side, { siblings }: OpenDirectory, known: Iterable<string>): Map<string, boolean> {
   const names = new Map<string, boolean>();
   for (const name of known) names.set(name, false);
-  for (const row of rows) {
-    const name = nameOf(row.path);
-    if (isNewOn(side, row)) names.set(name, true);
-    else if (row[side] === null) names.delete(name);
-    else names.set(name, false);
+  for (const { name, [side]: standing } of siblings) {
+    if (standing === 'absent') names.delete(name);
+    else names.set(name, standing === 'new');
   }
   return names;
 }
