@@ -1,9 +1,10 @@
 /** Moves objects within the tree, with all they hold. */
-import { type BytePath, parentOf } from '../../platform/core/byte-path.ts';
+import { type BytePath, joinPath, parentOf } from '../../platform/core/byte-path.ts';
+import { errnoOf } from '../../platform/core/errors.ts';
 import type { Stat } from '../../platform/filesystem.ts';
 import type { RenameOperation } from '../core/operation.ts';
 import type { IndexRecord } from '../store/index.ts';
-import { locate } from './context.ts';
+import { type ApplyContext, locate } from './context.ts';
 import { changed, done, failed, type Result } from './outcome.ts';
 import { isSameContent, isSameObject, isUntouched, packStat, typeOf } from './packed-stat.ts';
 import { planFault } from './verify.ts';
@@ -24,13 +25,39 @@ export function rename(shop: Workshop, operation: RenameOperation): Result {
     const live = context.fileSystem.stat(context.root, from);
     if (live === null || !isRecorded(live, record)) return changed('it was edited');
     // Moving a directory rewrites its "..": it must let its owner write, too.
-    widening.attempt([from, place], () => context.fileSystem.renameNoReplace(context.root, from, place));
+    widening.attempt([from, place], () => move(context, from, place, live));
     ledger.touchDirectory(parentOf(from));
     ledger.touchDirectory(parentOf(place));
     return settle(shop, operation, record, live);
   } catch (error) {
     return targetFailure(error, 'could not be renamed');
   }
+}
+
+/**
+ * Where two spellings are one name, the object itself is in the way of its new one: it takes a step aside, within its
+ * directory. A crash in between leaves it there under a name of ours, complete, for the next look to find.
+ */
+function move({ fileSystem, root, randomName }: ApplyContext, from: BytePath, place: BytePath, live: Stat): void {
+  try {
+    fileSystem.renameNoReplace(root, from, place);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST' || !isOneName(live, fileSystem.stat(root, place))) throw error;
+    const aside = joinPath(parentOf(from), `.tidemark-${randomName()}`);
+    fileSystem.renameNoReplace(root, from, aside);
+    try {
+      fileSystem.renameNoReplace(root, aside, place);
+    } catch (secondError) {
+      fileSystem.renameNoReplace(root, aside, from);
+      throw secondError;
+    }
+  }
+}
+
+/** Two names of one object that has but one: files with further hard links are left alone. */
+function isOneName(live: Stat, there: Stat | null): boolean {
+  if (there === null || there.ino !== live.ino || there.dev !== live.dev) return false;
+  return typeOf(live) === 'directory' || live.nlink === 1;
 }
 
 function settle(shop: Workshop, { path, to }: RenameOperation, record: IndexRecord, live: Stat): Result {
