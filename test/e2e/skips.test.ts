@@ -5,10 +5,10 @@ import { expect, it } from 'vitest';
 import { NEEDS } from './skips.ts';
 
 /** What the tests do without on a machine that runs them as root, on Linux, with an ssh server. */
-const EXPECTED_AS_ROOT = ['vfat'];
+const EXPECTED_AS_ROOT = ['vfat', 'folding'];
 
 /** What an ordinary user's machine may lack beside that. */
-const EXPECTED_AS_USER = [...EXPECTED_AS_ROOT, 'root', 'mount', 'otherUser', 'sshd', 'addon'];
+const EXPECTED_AS_USER = [...EXPECTED_AS_ROOT, 'root', 'mount', 'otherUser', 'sshd', 'addon', 'distinct'];
 
 it('only what is expected is missing here', () => {
   const missing = Object.entries(NEEDS).flatMap(([need, why]) => (why === null ? [] : [need]));

@@ -4,12 +4,16 @@
  * `skips.test.ts` holds the list of those that are expected; another one fails there.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'vitest';
+import { whyNoDistinct, whyNoFolding } from '../support/folding.ts';
 import { whyNoSshd } from '../support/sshd.ts';
 import { PROGRAM } from '../support/tidemark.ts';
+
+/** Runs what follows as nobody. */
+export const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] as const;
 
 const isRoot = process.getuid?.() === 0;
 
@@ -20,6 +24,8 @@ export const NEEDS = {
   mount: isRoot ? whyNoMount() : 'not root, so nothing can be mounted',
   otherUser: whyNoOtherUser(),
   vfat: isRoot ? whyNoVfat() : 'not root, so nothing can be mounted',
+  folding: whyNoFolding(),
+  distinct: whyNoDistinct(),
   addon: existsSync(join(PROGRAM, '../../dist/tidemark.node')) ? null : 'built without the native addon',
 } as const satisfies Record<string, string | null>;
 
@@ -49,21 +55,11 @@ function whyNoMount(): string | null {
 /** A program run as nobody must be able to read this checkout and Node. */
 function whyNoOtherUser(): string | null {
   if (!isRoot) return 'not root';
-  const folder = mkdtempSync(join(tmpdir(), 'tidemark-nobody-'));
-  try {
-    mkdirSync(join(folder, 'x'));
-    const run = spawnSync('setpriv', [...AS_NOBODY.slice(1), process.execPath, PROGRAM, '--version'], {
-      encoding: 'utf8',
-    });
-    if (run.error !== undefined) return 'setpriv is not installed';
-    return run.status === 0 ? null : 'user 65534 cannot run the program from this checkout';
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const [program, ...words] = AS_NOBODY;
+  const run = spawnSync(program, [...words, process.execPath, PROGRAM, '--version']);
+  if (run.error !== undefined) return 'setpriv is not installed';
+  return run.status === 0 ? null : 'user 65534 cannot run the program from this checkout';
 }
-
-/** Runs what follows as nobody. */
-export const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] as const;
 
 function whyNoVfat(): string | null {
   const found = (process.env.PATH ?? '').split(':').concat('/usr/sbin', '/sbin');
