@@ -2,14 +2,20 @@
  * Worker threads with typed calls: the main thread calls a named function in a thread and may receive pieces while it
  * runs.
  *
- * A piece is acknowledged by the receiver, and a thread that has {@link MAX_PIECES} unacknowledged pieces waits: a slow
- * consumer stops the thread instead of filling the memory.
+ * A piece is acknowledged by the receiver, and a thread with {@link MAX_PIECES} unacknowledged pieces waits: a slow
+ * consumer stops the thread instead of filling the memory. The memory of pieces is lent (see lending.ts).
  */
 import { isMainThread, type MessagePort, parentPort, Worker, workerData } from 'node:worker_threads';
 import { TidemarkError } from './core/errors.ts';
+import { lend, SpareMemory } from './lending.ts';
 
-/** Unacknowledged pieces of one call. With chunks of about half a megabyte: 2 MiB a call. */
+/** Unacknowledged pieces of a thread. With chunks of about half a megabyte: 2 MiB. */
 const MAX_PIECES = 4;
+
+/** Memory for a piece; larger pieces get memory of their own. */
+const PIECE_BYTES = 1024 * 1024;
+/** All memory that was ever under way at once comes back here: queues beyond the thread bound it, this only caps it. */
+const MAX_SPARES = 64;
 
 /** A function that runs in a thread: takes a cloneable argument, may emit pieces, returns a cloneable result. */
 export type ThreadFunction = (argument: never, emit: (piece: Uint8Array) => Promise<void>) => unknown;
@@ -24,6 +30,10 @@ interface CallMessage {
 }
 interface AckMessage {
   readonly ack: number;
+}
+/** Memory of a piece that was used up. */
+interface SpareMessage {
+  readonly spare: ArrayBuffer;
 }
 type Answer =
   | { readonly call: number; readonly piece: Uint8Array }
@@ -89,26 +99,34 @@ export class Thread {
 
   #receive(answer: Answer): void {
     const pending = this.#pending.get(answer.call);
-    if (pending === undefined) return;
     if ('piece' in answer) {
       void this.#deliver(answer.call, pending, answer.piece);
       return;
     }
+    if (pending === undefined) return;
     this.#settle(answer.call);
     if ('error' in answer) pending.reject(unpackError(answer.error));
     else pending.resolve(answer.result);
   }
 
-  async #deliver(call: number, pending: Pending, piece: Uint8Array): Promise<void> {
+  async #deliver(call: number, pending: Pending | undefined, piece: Uint8Array): Promise<void> {
     try {
-      await pending.onPiece?.(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
+      await pending?.onPiece?.(this.#lent(piece));
     } catch (error) {
       this.#settle(call);
-      pending.reject(error);
-      return;
+      pending?.reject(error);
+    } finally {
+      const ack: AckMessage = { ack: call };
+      this.#worker.postMessage(ack);
     }
-    const ack: AckMessage = { ack: call };
-    this.#worker.postMessage(ack);
+  }
+
+  #lent(piece: Uint8Array): Buffer {
+    const memory = piece.buffer as ArrayBuffer;
+    return lend(Buffer.from(memory, piece.byteOffset, piece.byteLength), () => {
+      const message: SpareMessage = { spare: memory };
+      this.#worker.postMessage(message, [memory]);
+    });
   }
 
   #settle(call: number): void {
@@ -125,59 +143,61 @@ export class Thread {
   }
 }
 
+/** A result with memory that moves to the caller instead of being copied. */
+export class Transferred<Value> {
+  readonly value: Value;
+  readonly memory: readonly ArrayBuffer[];
+
+  constructor(value: Value, memory: readonly ArrayBuffer[]) {
+    this.value = value;
+    this.memory = memory;
+  }
+}
+
 /** The thread's side: answers calls one after another in the order they come. */
 export function serveThread(functions: ThreadFunctions): void {
   const port = parentPort as MessagePort;
-  const unacknowledged = new Map<number, { pieces: number; wake: (() => void) | null }>();
+  const spares = new SpareMemory(PIECE_BYTES, MAX_SPARES);
+  /** Counted over all calls: a call that has ended may still have pieces on their way. */
+  let unacknowledged = 0;
+  let wake: (() => void) | null = null;
   let last: Promise<void> = Promise.resolve();
 
-  port.on('message', (message: CallMessage | AckMessage) => {
-    if ('ack' in message) {
-      const window = unacknowledged.get(message.ack);
-      if (window === undefined) return;
-      window.pieces--;
-      window.wake?.();
-      return;
+  port.on('message', (message: CallMessage | AckMessage | SpareMessage) => {
+    if ('spare' in message) {
+      spares.keep(message.spare);
+    } else if ('ack' in message) {
+      unacknowledged--;
+      wake?.();
+    } else {
+      last = last.then(() => run(message));
     }
-    last = last.then(() => run(message));
   });
 
   async function run({ call, name, argument }: CallMessage): Promise<void> {
-    const window = { pieces: 0, wake: null as (() => void) | null };
-    unacknowledged.set(call, window);
     const emit = async (piece: Uint8Array): Promise<void> => {
-      while (window.pieces >= MAX_PIECES) {
+      while (unacknowledged >= MAX_PIECES) {
         await new Promise<void>((resolve) => {
-          window.wake = resolve;
+          wake = resolve;
         });
-        window.wake = null;
+        wake = null;
       }
-      window.pieces++;
-      const own = new Uint8Array(new SharedArrayBuffer(piece.byteLength));
+      unacknowledged++;
+      const own = spares.take(piece.byteLength);
       own.set(piece);
-      port.postMessage({ call, piece: own });
+      port.postMessage({ call, piece: own }, [own.buffer as ArrayBuffer]);
     };
     try {
       const work = functions[name];
       if (work === undefined) throw new TidemarkError('internal', 'thread-call', `no thread function ${name}`);
       const result = await work(argument as never, emit);
-      const transfer = result instanceof Uint8Array ? [ownBytes(result).buffer as ArrayBuffer] : [];
-      port.postMessage(
-        { call, result },
-        transfer.length > 0 && (result as Uint8Array).buffer === transfer[0] ? transfer : [],
-      );
+      if (result instanceof Transferred)
+        port.postMessage({ call, result: result.value }, result.memory as ArrayBuffer[]);
+      else port.postMessage({ call, result });
     } catch (error) {
       port.postMessage({ call, error: packError(error) });
-    } finally {
-      unacknowledged.delete(call);
     }
   }
-}
-
-/** The bytes in memory that can be transferred: pooled Buffers share theirs with others, and are small. */
-function ownBytes(bytes: Uint8Array): Uint8Array {
-  if (bytes.byteOffset === 0 && bytes.byteLength > Buffer.poolSize) return bytes;
-  return new Uint8Array(bytes);
 }
 
 function packError(error: unknown): PackedError {

@@ -9,7 +9,7 @@ import { type ByteName, type BytePath, ROOT } from '../platform/core/byte-path.t
 import { ByteWriter } from '../platform/core/bytes.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
-import { isThread, serveThread } from '../platform/threads.ts';
+import { isThread, serveThread, Transferred } from '../platform/threads.ts';
 import { Applier } from './apply/applier.ts';
 import { writeOutcome } from './core/codec.ts';
 import type { Digests, FileEntry } from './core/entry.ts';
@@ -28,6 +28,12 @@ export interface ThreadRoot {
   readonly only: ByteName | null;
   readonly indexFolder: string;
   readonly durable: boolean;
+}
+
+/** Outcomes, and the memory the chunk came in. */
+export interface PushAnswer {
+  readonly outcomes: Uint8Array;
+  readonly memory: ArrayBuffer;
 }
 
 interface Context {
@@ -127,8 +133,10 @@ const functions = {
     });
   },
 
-  applyPush(chunk: Uint8Array): Uint8Array {
-    return packOutcomes(opened().push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)));
+  applyPush(chunk: Uint8Array): Transferred<PushAnswer> {
+    const memory = chunk.buffer as ArrayBuffer;
+    const outcomes = packOutcomes(opened().push(Buffer.from(memory, chunk.byteOffset, chunk.byteLength)));
+    return new Transferred({ outcomes, memory }, [memory]);
   },
 
   applyFinish(): Uint8Array {

@@ -37,7 +37,7 @@ export class LimitedChannel implements ByteChannel {
   }
 
   /** One write at a time. */
-  async write(bytes: Uint8Array): Promise<void> {
+  async write(bytes: Uint8Array, released?: () => void): Promise<void> {
     let offset = 0;
     while (this.#bytesPerSecond !== null && offset < bytes.length) {
       const pieceBytes = Math.max(MIN_BYTES_PER_SECOND, Math.floor(this.#bytesPerSecond * PIECE_SECONDS));
@@ -45,10 +45,10 @@ export class LimitedChannel implements ByteChannel {
       const delayMs = this.#take(piece.length, this.#bytesPerSecond);
       if (delayMs > 0) await this.#wait(delayMs);
       if (this.#isClosed) throw new TidemarkError('unavailable', 'connection-lost', 'the connection was closed');
-      await this.#channel.write(piece);
       offset += piece.length;
+      await this.#channel.write(piece, offset === bytes.length ? released : undefined);
     }
-    if (offset < bytes.length) await this.#channel.write(offset === 0 ? bytes : bytes.subarray(offset));
+    if (offset < bytes.length) await this.#channel.write(offset === 0 ? bytes : bytes.subarray(offset), released);
   }
 
   diagnostics(): string {

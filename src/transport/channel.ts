@@ -7,6 +7,7 @@
  */
 import { MalformedError } from '../platform/core/bytes.ts';
 import { TidemarkError } from '../platform/core/errors.ts';
+import { giveBack, lend, SpareMemory } from '../platform/lending.ts';
 import type { CompressionHistory, Compressor, Decompressor } from './compression.ts';
 import { creditFrame, type Encoding } from './core/frame.ts';
 import type { FrameEvent } from './core/frame-parser.ts';
@@ -38,6 +39,10 @@ export interface Direction {
   readonly isBulk: boolean;
 }
 
+/** Memory kept for messages in pieces: content chunks are mostly below this. */
+const TARGET_BYTES = 1024 * 1024;
+const MAX_SPARE_TARGETS = 4;
+
 type MessageStart = Extract<FrameEvent, { kind: 'message' }>;
 
 interface Assembly {
@@ -55,6 +60,7 @@ export class Channel {
   readonly #host: ChannelHost;
   readonly #sending: Direction;
   readonly #receiving: Direction;
+  readonly #spares = new SpareMemory(TARGET_BYTES, MAX_SPARE_TARGETS);
   readonly #history: CompressionHistory = { skip: 0, lastSkip: 0 };
   #credit: number;
   #creditWaiter: (() => void) | null = null;
@@ -144,12 +150,19 @@ export class Channel {
     if (assembly.filled + bytes.length > assembly.wireBytes) throw new MalformedError('message longer than declared');
     const isWhole = bytes.length === assembly.wireBytes;
     if (!isWhole && !this.#isDiscarding) {
-      assembly.target ??= Buffer.allocUnsafe(assembly.wireBytes);
+      assembly.target ??= this.#target(assembly.wireBytes);
       assembly.target.set(bytes, assembly.filled);
     }
     assembly.filled += bytes.length;
     if (assembly.filled < assembly.wireBytes) return;
     this.#complete(assembly, isWhole ? ownedBytes(bytes) : assembly.target);
+  }
+
+  /** Memory for a message that comes in pieces, used again once the consumer gives it back. */
+  #target(length: number): Buffer {
+    if (length * 4 < TARGET_BYTES) return Buffer.allocUnsafe(length);
+    const target = this.#spares.take(length);
+    return lend(target, () => this.#spares.keep(target.buffer));
   }
 
   receiveEnd(): void {
@@ -231,6 +244,7 @@ export class Channel {
     const slot = this.#host.outbox.reserve(this.id, bytes.length);
     this.#host.compressor.compress(bytes, this.#history).then(
       (message) => {
+        if (message.bytes !== bytes) giveBack(bytes);
         this.#host.outbox.fill(slot, message);
         this.#host.wake();
       },

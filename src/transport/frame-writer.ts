@@ -1,4 +1,5 @@
 /** Writes what the outbox holds, one write at a time: small frames gathered into one, large payloads as they are. */
+import { giveBack } from '../platform/lending.ts';
 import type { ByteChannel } from './byte-channel.ts';
 import type { Clock } from './clock.ts';
 import { COALESCE_BYTES, COPY_BELOW_BYTES } from './core/limits.ts';
@@ -60,7 +61,7 @@ export class FrameWriter {
       for (;;) {
         const batch = this.#gather();
         if (batch.length > 0) {
-          for (const bytes of batch) await this.#write(bytes);
+          for (const { bytes, released } of batch) await this.#write(bytes, released);
         } else if (this.#isStopping) {
           return;
         } else {
@@ -76,32 +77,40 @@ export class FrameWriter {
   }
 
   /** The next writes: ends with a large payload or when enough small frames are together. */
-  #gather(): Uint8Array[] {
+  #gather(): readonly Write[] {
     const small: Uint8Array[] = [];
     let smallBytes = 0;
     while (smallBytes < COALESCE_BYTES) {
       const next = this.#outbox.take();
       if (next === null) break;
-      small.push(next.head);
-      smallBytes += next.head.length;
-      if (next.body === null) continue;
-      if (next.body.length >= COPY_BELOW_BYTES) return [joined(small, smallBytes), next.body];
-      small.push(next.body);
-      smallBytes += next.body.length;
+      const { head, body, ended } = next;
+      small.push(head);
+      smallBytes += head.length;
+      if (body !== null && body.length >= COPY_BELOW_BYTES) {
+        const large = ended === null ? { bytes: body } : { bytes: body, released: () => giveBack(ended) };
+        return [{ bytes: joined(small, smallBytes) }, large];
+      }
+      if (body !== null) small.push(body);
+      smallBytes += body?.length ?? 0;
     }
-    return small.length === 0 ? [] : [joined(small, smallBytes)];
+    return small.length === 0 ? [] : [{ bytes: joined(small, smallBytes) }];
   }
 
-  async #write(bytes: Uint8Array): Promise<void> {
+  async #write(bytes: Uint8Array, released?: () => void): Promise<void> {
     const startedMs = this.#clock.now();
     this.#bytesInWrite = bytes.length;
-    await this.#channel.write(bytes);
+    await this.#channel.write(bytes, released);
     this.#bytesInWrite = 0;
     this.#sentBytes += bytes.length;
     const elapsedMs = this.#clock.now() - startedMs;
     this.#meter.record(bytes.length, elapsedMs);
     if (elapsedMs >= DRAINED_AFTER_MS) this.#events.onDrained();
   }
+}
+
+interface Write {
+  readonly bytes: Uint8Array;
+  readonly released?: () => void;
 }
 
 function joined(pieces: readonly Uint8Array[], totalBytes: number): Uint8Array {

@@ -290,8 +290,8 @@ class PositionedChannel implements CommandChannel {
     return this.#channel.exited;
   }
 
-  write(bytes: Uint8Array): Promise<void> {
-    return this.#channel.write(bytes);
+  write(bytes: Uint8Array, released?: () => void): Promise<void> {
+    return this.#channel.write(bytes, released);
   }
 
   endInput(): void {

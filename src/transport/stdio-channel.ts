@@ -10,10 +10,16 @@ export function stdioChannel(): ByteChannel {
   });
   return {
     incoming: stdin as AsyncIterable<Buffer>,
-    write(bytes) {
+    write(bytes, released) {
       if (broken !== null) return Promise.reject(broken);
       return new Promise((resolve, reject) => {
-        stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+        stdout.write(bytes, (error) => {
+          if (error) reject(error);
+          else {
+            released?.();
+            resolve();
+          }
+        });
       });
     },
     diagnostics: () => '',

@@ -9,7 +9,9 @@ import { join } from 'node:path';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { ByteReader } from '../../platform/core/bytes.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
+import { giveBack, SpareMemory } from '../../platform/lending.ts';
 import { BoundedQueue } from '../../platform/queue.ts';
+import type { Thread } from '../../platform/threads.ts';
 import { readOutcome } from '../core/codec.ts';
 import { BATCH_ENTRIES } from '../core/limits.ts';
 import type { Outcome } from '../core/operation.ts';
@@ -33,7 +35,7 @@ import type { DigestName } from '../options.ts';
 import { LocalRoot } from '../root.ts';
 import type { ScanResult } from '../scan.ts';
 import { Index } from '../store/index.ts';
-import type { ThreadRoot } from '../worker.ts';
+import type { PushAnswer, ThreadRoot } from '../worker.ts';
 import { readInLanes } from './content-lanes.ts';
 import { ThreadPool } from './thread-pool.ts';
 
@@ -41,6 +43,8 @@ import { ThreadPool } from './thread-pool.ts';
 const CANDIDATES_PER_SIZE = 4;
 /** Chunks handed to the applying thread ahead of its work. */
 const CHUNKS_AHEAD = 3;
+/** Memory for a chunk; rarely one needs more. */
+const CHUNK_MEMORY_BYTES = 1024 * 1024;
 /** Files hashed in one call of a thread. */
 const DIGESTS_PER_CALL = 64;
 
@@ -55,6 +59,7 @@ export interface LocalEndpointOptions {
 export class LocalEndpoint implements Endpoint {
   readonly #options: LocalEndpointOptions;
   readonly #pool = new ThreadPool();
+  readonly #spares = new SpareMemory(CHUNK_MEMORY_BYTES, CHUNKS_AHEAD + 1);
   #root: LocalRoot | null = null;
   #isDryRun = false;
   #bound: Bound | null = null;
@@ -156,7 +161,7 @@ export class LocalEndpoint implements Endpoint {
     await writer.call('applyOpen', { ...thread, session, options });
     const outcomes = new BoundedQueue<Promise<Uint8Array>>(CHUNKS_AHEAD);
     const feeding = (async () => {
-      for await (const chunk of chunks) await outcomes.push(guarded(writer.call<Uint8Array>('applyPush', chunk)));
+      for await (const chunk of chunks) await outcomes.push(guarded(this.#push(writer, chunk)));
       await outcomes.push(guarded(writer.call<Uint8Array>('applyFinish', null)));
       outcomes.end();
     })().catch((error) => outcomes.fail(error));
@@ -169,6 +174,18 @@ export class LocalEndpoint implements Endpoint {
     } finally {
       await writer.call('applyClose', null);
     }
+  }
+
+  /** Hands a chunk to the applying thread in memory that comes back with the answer. */
+  #push(writer: Thread, chunk: Buffer): Promise<Uint8Array> {
+    const copy = this.#spares.take(chunk.length);
+    copy.set(chunk);
+    giveBack(chunk);
+    const call = writer.call<PushAnswer>('applyPush', copy, { transfer: [copy.buffer as ArrayBuffer] });
+    return call.then(({ outcomes, memory }) => {
+      this.#spares.keep(memory);
+      return outcomes;
+    });
   }
 
   async acknowledge(cursor: string): Promise<void> {

@@ -12,6 +12,8 @@ import { FRAGMENT_BYTES, MAX_SHORT_STREAK, SHORT_MESSAGE_BYTES } from './limits.
 export interface OutgoingFrame {
   readonly head: Buffer;
   readonly body: Uint8Array | null;
+  /** The message that ends with this frame: once it is written, nobody needs those bytes any more. */
+  readonly ended: Uint8Array | null;
 }
 
 /** A place in a channel's order, kept until its message is ready. */
@@ -108,7 +110,7 @@ export class Outbox {
     const control = this.#control.shift();
     if (control !== undefined) {
       this.#controlBytes -= control.length;
-      return { head: control, body: null };
+      return { head: control, body: null, ended: null };
     }
     const lane = this.#nextLane();
     if (lane === undefined) return null;
@@ -129,20 +131,21 @@ export class Outbox {
     const first = lane.slots[0] as Slot | Buffer;
     if (first instanceof Uint8Array) {
       lane.slots.shift();
-      return { head: first, body: null };
+      return { head: first, body: null, ended: null };
     }
     const message = first.message as EncodedMessage;
     const body = message.bytes.subarray(lane.sent, lane.sent + FRAGMENT_BYTES);
     const head = dataHead(lane.channel, lane.isStarted ? null : message, body.length);
     lane.isStarted = true;
     lane.sent += body.length;
-    if (lane.sent === message.bytes.length) {
+    const isLast = lane.sent === message.bytes.length;
+    if (isLast) {
       this.#messageBytes -= first.reservedBytes;
       lane.slots.shift();
       lane.sent = 0;
       lane.isStarted = false;
     }
-    return { head, body: body.length === 0 ? null : body };
+    return { head, body: body.length === 0 ? null : body, ended: isLast ? message.bytes : null };
   }
 
   #enqueue(lane: Lane): void {

@@ -67,9 +67,11 @@ export class StreamChannel implements CommandChannel {
     return this.#incoming;
   }
 
-  write(bytes: Uint8Array): Promise<void> {
+  write(bytes: Uint8Array, released?: () => void): Promise<void> {
     if (this.#broken !== null) return Promise.reject(this.#broken);
-    const fits = this.#streams.input.write(bytes);
+    const fits = this.#streams.input.write(bytes, (error) => {
+      if (error === null || error === undefined) released?.();
+    });
     if (fits && !this.#carrierFull()) return DONE;
     this.#draining ??= deferred();
     return this.#draining.promise;

@@ -1,0 +1,51 @@
+/**
+ * Memory that goes back to where it came from.
+ *
+ * Chunks of content pass through several hands by the thousand. Left to the garbage collector, their memory piles up
+ * to many times what is in use, and collecting it costs more than moving the content. So whoever makes a chunk may
+ * *lend* its memory, and whoever uses it up gives it back. Giving back is a courtesy: what is not given back is
+ * collected as usual. It is also final: nobody may look at the bytes afterwards.
+ */
+
+const lenders = new WeakMap<Uint8Array, () => void>();
+
+/** Marks `bytes` as lent; `takeBack` is called once, when they are given back. */
+export function lend<Bytes extends Uint8Array>(bytes: Bytes, takeBack: () => void): Bytes {
+  lenders.set(bytes, takeBack);
+  return bytes;
+}
+
+/** Gives lent bytes back; nothing happens for others. */
+export function giveBack(bytes: Uint8Array): void {
+  const takeBack = lenders.get(bytes);
+  if (takeBack === undefined) return;
+  lenders.delete(bytes);
+  takeBack();
+}
+
+/** Memory of equal size, used again and again. */
+export class SpareMemory {
+  readonly #sizeBytes: number;
+  readonly #most: number;
+  readonly #spares: ArrayBuffer[] = [];
+
+  /** Keeps at most `most` pieces of `sizeBytes`. */
+  constructor(sizeBytes: number, most: number) {
+    this.#sizeBytes = sizeBytes;
+    this.#most = most;
+  }
+
+  /** Memory for `length` bytes, with whatever is in it. Longer than `sizeBytes`: new, and not kept later. */
+  take(length: number): Buffer {
+    const memory = length > this.#sizeBytes ? undefined : this.#spares.pop();
+    if (memory !== undefined) return Buffer.from(memory, 0, length);
+    const made = Buffer.allocUnsafeSlow(Math.max(length, this.#sizeBytes));
+    return Buffer.from(made.buffer, made.byteOffset, length);
+  }
+
+  /** Takes memory for later use. */
+  keep(memory: ArrayBufferLike): void {
+    if (!(memory instanceof ArrayBuffer) || memory.byteLength !== this.#sizeBytes) return;
+    if (this.#spares.length < this.#most) this.#spares.push(memory);
+  }
+}
