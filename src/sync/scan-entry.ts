@@ -114,7 +114,8 @@ function withExtras(context: EntryContext, onDisk: BytePath, listed: ListedEntry
   const synced = new Map([...present].filter(([name]) => isSyncedXattr(name, metadata)));
   const xattrs = packXattrs(synced);
   if (xattrs === null) return problemRecord('E2BIG', `more than ${MAX_XATTR_BYTES} bytes of attributes`).entry;
-  return { ...entry, ...owner, ...(xattrs === undefined ? {} : { xattrs }) } as Entry;
+  // Known to have none is something else than not known: only what is known on both sides is compared.
+  return { ...entry, ...owner, xattrs: xattrs ?? '' } as Entry;
 }
 
 function ownerOf(packedStat: Uint8Array): string {

@@ -46,7 +46,8 @@ export function mergeEntries(input: MergeInput, options: MetadataOptions): Merge
   const merged: { [name in AttributeName]?: string | number } = {};
   for (const name of ATTRIBUTES) {
     const pair = { alpha: own.alpha[name], beta: own.beta[name] };
-    const value = base === null ? pickValue(pair, fallback) : mergeValue(pair, base[name], input.clash);
+    const past = base?.[name];
+    const value = past === undefined ? pickValue(name, pair, fallback) : mergeValue(pair, past, input.clash);
     if (value === CLASH) return { kind: 'clash', attribute: name };
     if (value !== undefined) merged[name] = value;
   }
@@ -125,9 +126,10 @@ function maskMode(mode: number, options: MetadataOptions): number {
 type Value = string | number | undefined;
 type ValuePair = { readonly [side in Side]: Value };
 
-/** Without a common past: the value of `side`, where both know one. */
-function pickValue(pair: ValuePair, side: Side): Value {
-  return pair.alpha === undefined || pair.beta === undefined ? undefined : pair[side];
+/** Without a common past: the value of `side`, where both know one; but of extended attributes those that are there. */
+function pickValue(name: AttributeName, pair: ValuePair, side: Side): Value {
+  if (pair.alpha === undefined || pair.beta === undefined) return undefined;
+  return name === 'xattrs' ? pair[side] || pair[otherSide(side)] : pair[side];
 }
 
 function mergeValue(pair: ValuePair, ancestor: Value, clash: Side | 'conflict'): Value | typeof CLASH {
