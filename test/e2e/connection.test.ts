@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agentCommandWith, BOTH_SSH, Ground, type Pair, shown, TO_SSH } from '../support/situations.ts';
 import { freePort, generateKey } from '../support/sshd.ts';
 import { type RunResult, tidemark } from '../support/tidemark.ts';
+import { itWith } from './skips.ts';
 
 let ground: Ground;
 beforeAll(async () => {
@@ -65,11 +66,13 @@ describe('the agent', () => {
     }
   });
 
-  it('needs Node over there, and says so', async () => {
-    // A login shell's PATH without Node, a home without Node, and a file system where no usual place has one.
-    const bare = await Ground.open({
-      sshd: { configuration: [`ForceCommand ${WITHOUT_NODE}`] },
-    });
+  itWith('mount')('needs Node over there, and says so', async () => {
+    const script = join(ground.folder, 'without-node.sh');
+    const old = join(ground.folder, 'old');
+    mkdirSync(old);
+    writeFileSync(join(old, 'node'), '#!/bin/sh\necho v12.22.0\n', { mode: 0o755 });
+    writeFileSync(script, withoutNode(old), { mode: 0o755 });
+    const bare = await Ground.open({ sshd: { configuration: [`ForceCommand unshare -m ${script}`] } });
     try {
       const pair = bare.pair(TO_SSH);
       pair.alpha.edit('a=one');
@@ -77,6 +80,7 @@ describe('the agent', () => {
       expect(run.code, shown(run)).toBe(4);
       expect(run.stderr).toMatch(/Node/);
       expect(run.stderr).toMatch(/20\.19/);
+      expect(run.stderr).toMatch(/12\.22\.0/);
       expect(existsSync(pair.beta.root)).toBe(false);
     } finally {
       await bare.close();
@@ -183,8 +187,16 @@ describe('keys and hosts', () => {
   });
 });
 
-/** No Node on the PATH, and the places tried besides show none: the shell sees them through an empty root of mounts. */
-const WITHOUT_NODE = 'PATH=/nonexistent /bin/sh -c "echo tidemark-bootstrap no-node /usr/bin/node v12.0.0"';
+/** Hides every Node of this machine in a mount namespace of its own; the only one on the PATH is an old one. */
+function withoutNode(old: string): string {
+  return `#!/bin/sh
+for node in "$(command -v node)" ${process.execPath} /usr/local/bin/node /usr/bin/node /opt/*/bin/node /snap/bin/node /usr/local/lib/nodejs/*/bin/node; do
+  if [ -f "$node" ]; then mount --bind /dev/null "$node" || exit 9; fi
+done
+export PATH=${old}:/usr/bin:/bin HOME=/nonexistent
+eval "$SSH_ORIGINAL_COMMAND"
+`;
+}
 
 function sshd(): NonNullable<Ground['sshd']> {
   if (ground.sshd === null) throw new Error('no server');

@@ -1,8 +1,9 @@
 /** What becomes of a pair whose roots or state are not what they were. */
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Ground, LOCAL, type Pair, shown, TO_SSH, WIRINGS } from '../support/situations.ts';
+import { expectNoWork, Ground, LOCAL, type Pair, shown, TO_SSH, WIRINGS } from '../support/situations.ts';
+import { type RunResult, tidemark } from '../support/tidemark.ts';
 import { snapshotOf, type Tree } from '../support/trees.ts';
 
 let ground: Ground;
@@ -89,18 +90,21 @@ describe.each(WIRINGS)('$name', (wiring) => {
   });
 
   it('files as roots', async () => {
-    const pair = ground.pair(wiring);
-    writeFileSync(pair.alpha.root, 'one');
-    await expectFiles(pair, 'one', 'one');
-    writeFileSync(pair.beta.root, 'edited over there');
-    await expectFiles(pair, 'edited over there', 'edited over there');
-    writeFileSync(pair.alpha.root, 'here');
-    writeFileSync(pair.beta.root, 'there');
-    const run = await pair.sync();
+    const files = filesOf(ground.pair(wiring));
+    writeFileSync(files.alpha, 'one');
+    await files.expectSynced('one');
+    writeFileSync(files.beta, 'edited over there');
+    await files.expectSynced('edited over there');
+    writeFileSync(files.alpha, 'here');
+    writeFileSync(files.beta, 'there');
+    const run = await files.sync();
     expect(run.code, shown(run)).toBe(1);
     expect(run.summary.conflicts).toMatchObject([{ path: '', alpha: 'modified file', beta: 'modified file' }]);
-    rmSync(pair.beta.root);
-    await expectHaltOfFile(pair);
+    rmSync(files.beta);
+    const halted = await files.sync();
+    expect(halted.code, shown(halted)).toBe(5);
+    expect(halted.summary.halt).toMatchObject({ reason: 'root-missing', side: 'beta' });
+    expect(existsSync(files.beta)).toBe(false);
   });
 });
 
@@ -162,7 +166,6 @@ describe('the same directories by other names', () => {
 
   it('relative paths in two folders are two pairs', async () => {
     const [one, two] = [ground.pair(LOCAL), ground.pair(LOCAL)];
-    const { tidemark } = await import('../support/tidemark.ts');
     for (const pair of [one, two]) {
       pair.alpha.edit(`only-in-${pair === one ? 'one' : 'two'}=x k=`);
       const run = await tidemark(['sync', 'A', 'B', '--json'], { home: one.home, cwd: pair.folder });
@@ -186,17 +189,29 @@ async function expectFirstSync(pair: Pair): Promise<void> {
   await pair.expectIdle(1);
 }
 
-async function expectFiles(pair: Pair, alpha: string, beta: string): Promise<void> {
-  const { readFileSync } = await import('node:fs');
-  await pair.syncWell();
-  expect(readFileSync(pair.alpha.root, 'utf8')).toBe(alpha);
-  expect(readFileSync(pair.beta.root, 'utf8')).toBe(beta);
-  await pair.expectIdle();
+interface Files {
+  readonly alpha: string;
+  readonly beta: string;
+  sync(): Promise<RunResult>;
+  expectSynced(text: string): Promise<void>;
 }
 
-async function expectHaltOfFile(pair: Pair): Promise<void> {
-  const run = await pair.sync();
-  expect(run.code, shown(run)).toBe(5);
-  expect(run.summary.halt).toMatchObject({ reason: 'root-missing', side: 'beta' });
-  expect(existsSync(pair.beta.root)).toBe(false);
+/** The file `f` in each root of a pair, as a pair of its own. */
+function filesOf(pair: Pair): Files {
+  pair.alpha.edit('');
+  pair.beta.edit('');
+  const [alpha, beta] = [`${pair.alpha.root}/f`, `${pair.beta.root}/f`];
+  const words = ['sync', ...pair.addresses.map((address) => `${address}/f`), '--json', ...ground.sshOptions];
+  const sync = () => tidemark(words, pair.settings);
+  return {
+    alpha,
+    beta,
+    sync,
+    expectSynced: async (text) => {
+      const run = await sync();
+      expect(run.code, shown(run)).toBe(0);
+      expect([alpha, beta].map((file) => readFileSync(file, 'utf8'))).toEqual([text, text]);
+      expectNoWork(await sync());
+    },
+  };
 }
