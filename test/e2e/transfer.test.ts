@@ -72,14 +72,14 @@ describe('over ssh', () => {
 
   it.each([
     // Compresses what would otherwise wait for the link, and so little at the beginning.
-    ['auto', 0, 0.7, ['--bwlimit', '1M']],
+    ['auto', 0, 0.7, ['--bwlimit', '4M']],
     ['zstd', 0, 0.3, []],
     ['brotli', 0, 0.3, []],
     ['none', 1, 1.2, []],
   ] as const)('--compress %s', async (mode, least, most, more) => {
     const pair = ground.pair(TO_SSH);
     const line = 'all work and no play makes a dull boy, number ';
-    const text = Array.from({ length: 30_000 }, (_, index) => `${line}${index}\n`).join('');
+    const text = Array.from({ length: 160_000 }, (_, index) => `${line}${index}\n`).join('');
     pair.alpha.edit('k=');
     writeFileSync(pair.alpha.at('text'), text);
     const run = await pair.sync('--compress', mode, ...more);
