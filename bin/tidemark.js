@@ -1,6 +1,11 @@
 #!/usr/bin/env node
 // Starts the built program, or says why it cannot. Kept to syntax that old versions of Node understand.
 import { existsSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+
+// Chunks of content die young, but not as young as V8 expects: with its slow growth of the young generation they are
+// promoted, and collecting them there costs a third of the time of a large copy.
+setFlagsFromString('--semi-space-growth-factor=16');
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 const bundle = new URL('../dist/cli.js', import.meta.url);
