@@ -40,10 +40,11 @@ export function setXattrs(
   }
 }
 
-/** Makes the synced attributes of an object that stays what `after` says. */
+/** Makes the synced attributes of an object that stays what `after` says; where that does not know them, they stay. */
 export function syncXattrs(context: ApplyContext, path: BytePath, after: TrackedEntry): void {
   const { fileSystem, root, options } = context;
   if (!options.metadata.xattrs && !options.metadata.acls) return;
+  if (after.kind === 'symlink' || after.xattrs === undefined) return;
   const wanted = wantedXattrs(context, after);
   const present = synced(context, presentXattrs(context, path));
   for (const [name, value] of wanted) {

@@ -3,7 +3,8 @@
  *
  * An attribute (mode, owner, xattrs, linkTo) takes the value of the side that changed it since the archive. Where both
  * changed it differently, `clash` says who wins. Without an archive entry of the same kind alpha's values hold, or
- * those of the side whose content wins. A modification time (of a file or symlink) goes with its content; where contents
+ * those of the side whose content wins; so for a single attribute that the archive's entry does not know, as after the
+ * option for it was turned on, except that extended attributes on one side only go to the other. A modification time (of a file or symlink) goes with its content; where contents
  * are the same it merges like an attribute, the later one winning a clash. Attributes that are not synced, and optional ones that a
  * side does not know (undefined), stay as each side has them.
  */
@@ -47,7 +48,8 @@ export function mergeEntries(input: MergeInput, options: MetadataOptions): Merge
   for (const name of ATTRIBUTES) {
     const pair = { alpha: own.alpha[name], beta: own.beta[name] };
     const past = base?.[name];
-    const value = past === undefined ? pickValue(name, pair, fallback) : mergeValue(pair, past, input.clash);
+    const isOptional = name === 'xattrs' && !input.alphaOnly;
+    const value = past === undefined ? pickValue(pair, fallback, isOptional) : mergeValue(pair, past, input.clash);
     if (value === CLASH) return { kind: 'clash', attribute: name };
     if (value !== undefined) merged[name] = value;
   }
@@ -126,10 +128,10 @@ function maskMode(mode: number, options: MetadataOptions): number {
 type Value = string | number | undefined;
 type ValuePair = { readonly [side in Side]: Value };
 
-/** Without a common past: the value of `side`, where both know one; but of extended attributes those that are there. */
-function pickValue(name: AttributeName, pair: ValuePair, side: Side): Value {
+/** Without a common past: the value of `side`, where both know one; an optional one that is empty there, the other's. */
+function pickValue(pair: ValuePair, side: Side, isOptional: boolean): Value {
   if (pair.alpha === undefined || pair.beta === undefined) return undefined;
-  return name === 'xattrs' ? pair[side] || pair[otherSide(side)] : pair[side];
+  return isOptional ? pair[side] || pair[otherSide(side)] : pair[side];
 }
 
 function mergeValue(pair: ValuePair, ancestor: Value, clash: Side | 'conflict'): Value | typeof CLASH {

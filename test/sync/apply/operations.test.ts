@@ -316,6 +316,17 @@ describe.each(BOTH_KINDS)('$name', ({ fileSystem }) => {
       }
     });
 
+    test('attributes the other side does not know stay', () => {
+      bench.options = { ...bench.options, metadata: { ...bench.options.metadata, xattrs: true } };
+      fileSystem.setXattr(bench.root, path('file'), 'user.tag', 'mine');
+      bench.observe();
+      const { xattrs: _, ...before } = bench.entry('file') as FileEntry;
+      expect(verdicts(bench.apply([bench.place('file', { ...before, mode: 0o640 })]))).toEqual(['done']);
+      expect([...fileSystem.getXattrs(bench.root, path('file'))]).toEqual([['user.tag', 'mine']]);
+      expect(verdicts(bench.apply([bench.place('file', { ...before, mode: 0o640, xattrs: '' })]))).toEqual(['done']);
+      expect([...fileSystem.getXattrs(bench.root, path('file'))]).toEqual([]);
+    });
+
     test('without --xattrs a replaced file keeps its own', () => {
       fileSystem.setXattr(bench.root, path('file'), 'user.tag', 'mine');
       bench.observe();

@@ -108,6 +108,7 @@ export const replica: Case[] = [
     expected: ['remove beta d/x', 'conflict d (nothing | directory with untracked content)'],
   },
   { name: 'metadata is alpha’s', trees: ['a=1', 'a=1@3', 'a=1!600@9'], expected: ['put beta a=1@3 metadata'] },
+  { name: 'xattrs nobody knew are alpha’s', trees: ['a=1', 'a=1+', 'a=1+k'], expected: ['put beta a=1+ metadata'] },
 ];
 
 export const metadata: Case[] = [
@@ -141,6 +142,20 @@ export const metadata: Case[] = [
   { name: 'setuid is not looked at', trees: ['a=1!755', 'a=1!4755', 'a=1!755'], expected: [] },
   { name: 'setuid does not travel', trees: ['', 'a=1!4755', ''], expected: ['put beta a=1!755 create'] },
   { name: 'xattrs', trees: ['a=1+k', 'a=1+l', 'a=1+k'], expected: ['put beta a=1+l metadata'] },
+  {
+    name: 'xattrs looked at for the first time',
+    trees: ['a=1', 'a=1+k', 'a=1+'],
+    expected: ['put beta a=1+k metadata'],
+  },
+  { name: 'xattrs on beta, the first time', trees: ['a=1', 'a=1+', 'a=1+k'], expected: ['put alpha a=1+k metadata'] },
+  { name: 'other xattrs, the first time', trees: ['a=1', 'a=1+k', 'a=1+l'], expected: ['put beta a=1+k metadata'] },
+  { name: 'no xattrs, the first time', trees: ['a=1', 'a=1+', 'a=1+'], expected: ['record a=1+'] },
+  { name: 'xattrs removed', trees: ['a=1+k', 'a=1+k', 'a=1+'], expected: ['put alpha a=1+ metadata'] },
+  {
+    name: 'other xattrs on both',
+    trees: ['a=1+', 'a=1+k', 'a=1+l'],
+    expected: ['conflict a (changed extended attributes | changed extended attributes)'],
+  },
   { name: 'a side without xattrs keeps to itself', trees: ['a=1+k', 'a=1+l', 'a=1'], expected: [] },
   { name: 'hard link made', trees: ['a=1 b=1', 'a=1 b=1^a', 'a=1 b=1'], expected: ['put beta b=1^a metadata'] },
   { name: 'hard link broken', trees: ['a=1 b=1^a', 'a=1 b=1', 'a=1 b=1^a'], expected: ['put beta b=1 metadata'] },

@@ -12,6 +12,7 @@ import {
   optionsWith,
   rowsOf,
   treeText,
+  type World,
   withNeededDigests,
   world,
 } from '../../support/tree-model.ts';
@@ -39,6 +40,15 @@ test('metadata that is not synced is neither compared nor changed', () => {
   const options = optionsWith({ metadata: NO_METADATA });
   const start = world('a=1 b=1', 'a=2!600@5 b=1!700@9+k', 'a=1!640 b=1');
   expect([...reconcile(rowsOf(start), options)].map(decisionText)).toEqual(['put beta a=2!640@5 content']);
+});
+
+test('owners are alpha’s the first time they are looked at, and may clash from then on', () => {
+  const options = optionsWith({ metadata: { ...NO_METADATA, owner: true } });
+  const decide = (start: World) => [...reconcile(rowsOf(start), options)].map(decisionText);
+  expect(decide(world('a=1', 'a=1%1:2', 'a=1%0:0'))).toEqual(['put beta a=1%1:2 metadata']);
+  expect(decide(world('a=1%0:0', 'a=1%1:2', 'a=1%3:4'))).toEqual([
+    'conflict a (changed owner 1:2 | changed owner 3:4)',
+  ]);
 });
 
 test('rows out of order and rows without their digests are broken promises', () => {
