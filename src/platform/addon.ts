@@ -40,6 +40,7 @@ export interface Addon {
   hardLink(root: Fd, from: string, to: string): void;
   rename(root: Fd, from: string, to: string): void;
   renameNoReplace(root: Fd, from: string, to: string): void;
+  placeNew(staging: Fd, name: string, root: Fd, path: string, packed: Uint8Array): void;
   exchange(root: Fd, left: string, right: string): void;
   setMode(root: Fd, path: string, mode: number): void;
   setMtime(root: Fd, path: string, mtimeNs: bigint): void;

@@ -109,6 +109,11 @@ export interface FileSystem {
   hardLink(root: Fd, from: BytePath, to: BytePath): void;
   /** renameat2(RENAME_NOREPLACE): `EEXIST` where `to` exists. Portable: checked first, a documented race. */
   renameNoReplace(root: Fd, from: BytePath, to: BytePath): void;
+  /**
+   * {@link renameNoReplace} of `name` in the directory `staging` to `path` below `root`, and the stat of what is there
+   * then: what every new file needs, in one call.
+   */
+  placeNew(staging: Fd, name: BytePath, root: Fd, path: BytePath): Stat;
   /** Plain rename, replacing `to`. */
   rename(root: Fd, from: BytePath, to: BytePath): void;
   /** renameat2(RENAME_EXCHANGE). Throws `ENOSYS` in the portable version or where the file system cannot. */

@@ -68,6 +68,7 @@ function smallFileReader(addon: Addon) {
 }
 
 function names(addon: Addon) {
+  const packed = Buffer.alloc(STAT_BYTES);
   return {
     makeDirectory: (root: Fd, path: BytePath, mode: number) => addon.makeDirectory(root, narrow(path), mode),
     removeFile: (root: Fd, path: BytePath) => addon.removeFile(root, narrow(path)),
@@ -76,6 +77,10 @@ function names(addon: Addon) {
     readSymlink: (root: Fd, path: BytePath): string => addon.readSymlink(root, narrow(path)),
     hardLink: (root: Fd, from: BytePath, to: BytePath) => addon.hardLink(root, narrow(from), narrow(to)),
     renameNoReplace: (root: Fd, from: BytePath, to: BytePath) => addon.renameNoReplace(root, narrow(from), narrow(to)),
+    placeNew(staging: Fd, name: BytePath, root: Fd, path: BytePath): Stat {
+      addon.placeNew(staging, narrow(name), root, narrow(path), packed);
+      return unpackStat(packed);
+    },
     rename: (root: Fd, from: BytePath, to: BytePath) => addon.rename(root, narrow(from), narrow(to)),
     exchange(root: Fd, left: BytePath, right: BytePath) {
       try {

@@ -103,6 +103,13 @@ function names(places: Places) {
     hardLink: (root: Fd, from: BytePath, to: BytePath): void => onPair(root, from, to, fs.linkSync),
     rename: (root: Fd, from: BytePath, to: BytePath): void => onPair(root, from, to, fs.renameSync),
     renameNoReplace: (root: Fd, from: BytePath, to: BytePath): void => onPair(root, from, to, renameNoReplaceAt),
+    placeNew: (staging: Fd, name: BytePath, root: Fd, path: BytePath): Stat =>
+      places.at(staging, name, (from) =>
+        places.at(root, path, (to) => {
+          renameNoReplaceAt(from, to);
+          return statAt(to);
+        }),
+      ),
     exchange(): void {
       throw systemError('ENOSYS', 'rename');
     },

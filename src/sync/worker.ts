@@ -129,7 +129,7 @@ const functions = {
       session,
       options,
       clock: Date.now,
-      randomName: () => randomBytes(12).toString('hex'),
+      randomName: unguessableNames(),
     });
   },
 
@@ -153,6 +153,13 @@ const functions = {
     return opened().makeBasis(request.id, request.path, request.after)?.signature ?? null;
   },
 };
+
+/** Names that nobody can foresee and that never repeat: random once, then counted. */
+function unguessableNames(): () => string {
+  const prefix = randomBytes(12).toString('hex');
+  let count = 0;
+  return () => `${prefix}${(count++).toString(16).padStart(8, '0')}`;
+}
 
 /** Remembers what was hashed, and answers with the entry completed by it. */
 function digestAnswer(

@@ -50,6 +50,7 @@ export const MUTATING: ReadonlySet<Method> = new Set<Method>([
   'makeSymlink',
   'hardLink',
   'renameNoReplace',
+  'placeNew',
   'rename',
   'exchange',
   'setMode',

@@ -31,8 +31,8 @@ struct memory {
 };
 
 /* NULL: done, or thrown. The file is open and closed by the caller, which drops the lease. */
-static napi_value read_leased(napi_env env, int fd, struct memory into, unsigned char *facts) {
-  enum tm_lease lease = tm_take_lease(fd);
+static napi_value read_leased(napi_env env, int fd, uint64_t device, struct memory into, unsigned char *facts) {
+  enum tm_lease lease = tm_take_lease(fd, device);
   struct statx before, after;
   if (tm_statx(fd, "", &before) != 0) return tm_throw(env, errno, "statx");
   size_t wanted = before.stx_size < into.size ? (size_t)before.stx_size : into.size;
@@ -62,7 +62,7 @@ static napi_value read_small_file(napi_env env, napi_callback_info info) {
   int fd = tm_open_regular(&place, O_RDONLY | O_NOATIME, &found);
   tm_leave(&place);
   if (fd < 0) return tm_throw(env, errno, "open");
-  read_leased(env, fd, into, facts);
+  read_leased(env, fd, tm_device(&found), into, facts);
   close(fd);
   return NULL;
 }

@@ -1,5 +1,7 @@
-#include "leases.h"
 #include "support.h"
+
+#include "leases.h"
+#include "stat.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,14 +16,24 @@
 #define TRANSIENT_STEPS 5
 #define FIRST_STEP_NS 150000L
 
-/* Overlayfs grants a lease while somebody writes through a mapping: there it proves nothing. */
-static bool proves_nothing(int fd) {
+/*
+ * Overlayfs grants a lease while somebody writes through a mapping: there it proves nothing. Asked once for a device:
+ * the files of a tree mostly share one, and a number is not used again while one of its files is open.
+ */
+static bool proves_nothing(int fd, uint64_t device) {
+  static _Thread_local uint64_t asked_device;
+  static _Thread_local bool was_asked, is_overlay;
   struct statfs found;
-  return fstatfs(fd, &found) == 0 && found.f_type == OVERLAYFS_SUPER_MAGIC;
+  if (was_asked && asked_device == device) return is_overlay;
+  if (fstatfs(fd, &found) != 0) return false;
+  was_asked = true;
+  asked_device = device;
+  is_overlay = found.f_type == OVERLAYFS_SUPER_MAGIC;
+  return is_overlay;
 }
 
-enum tm_lease tm_take_lease(int fd) {
-  if (proves_nothing(fd)) return TM_LEASE_UNSUPPORTED;
+enum tm_lease tm_take_lease(int fd, uint64_t device) {
+  if (proves_nothing(fd, device)) return TM_LEASE_UNSUPPORTED;
   struct timespec pause = {.tv_nsec = FIRST_STEP_NS};
   for (int step = 0;; step++) {
     if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) return TM_LEASE_HELD;
@@ -46,8 +58,10 @@ static void ignore_lease_signal(void) {
 static napi_value take_read_lease(napi_env env, napi_callback_info info) {
   napi_value values[1], result = NULL;
   int fd;
+  struct statx found;
   if (!tm_arguments(env, info, 1, values) || !tm_int(env, values[0], &fd)) return NULL;
-  napi_create_int32(env, tm_take_lease(fd), &result);
+  if (tm_statx(fd, "", &found) != 0) return tm_throw(env, errno, "statx");
+  napi_create_int32(env, tm_take_lease(fd, tm_device(&found)), &result);
   return result;
 }
 

@@ -1,5 +1,6 @@
 /* Names: making, removing, linking and renaming, all on (directory descriptor, last component). */
 #include "paths.h"
+#include "stat.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -136,6 +137,30 @@ static napi_value rename_no_replace(napi_env env, napi_callback_info info) {
   return on_pair(env, info, rename_pair_no_replace, "rename");
 }
 
+/*
+ * placeNew(staging, name, root, path, packed): void. What lies under `name` in the directory `staging` becomes `path`,
+ * where nothing may be; its stat there is packed. One call for what every new file needs.
+ */
+static napi_value place_new(napi_env env, napi_callback_info info) {
+  napi_value values[5];
+  struct tm_place from, to;
+  unsigned char *packed;
+  size_t size;
+  struct statx found;
+  if (!tm_arguments(env, info, 5, values) || !tm_memory(env, values[4], TM_STAT_BYTES, &packed, &size)) return NULL;
+  if (!tm_place_of(env, values[0], values[1], "rename", &from)) return NULL;
+  if (!tm_place_of(env, values[2], values[3], "rename", &to)) {
+    tm_leave(&from);
+    return NULL;
+  }
+  int error = rename_pair_no_replace(&from, &to) == 0 && tm_statx(to.directory, to.name, &found) == 0 ? 0 : errno;
+  tm_leave(&from);
+  tm_leave(&to);
+  if (error != 0) return tm_throw(env, error, "rename");
+  tm_pack_stat(&found, packed);
+  return NULL;
+}
+
 static napi_value exchange(napi_env env, napi_callback_info info) {
   return on_pair(env, info, exchange_pair, "rename");
 }
@@ -148,6 +173,7 @@ void tm_register_names(napi_env env, napi_value exports) {
       {"makeSymlink", make_symlink},
       {"readSymlink", read_symlink},
       {"hardLink", hard_link},
+      {"placeNew", place_new},
       {"rename", rename_replacing},
       {"renameNoReplace", rename_no_replace},
       {"exchange", exchange},

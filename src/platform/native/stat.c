@@ -37,6 +37,8 @@ int tm_statx(int directory, const char *name, struct statx *out) {
   return errno == ENOSYS || errno == EPERM ? stat_old(directory, name, flags, out) : -1;
 }
 
+uint64_t tm_device(const struct statx *from) { return makedev(from->stx_dev_major, from->stx_dev_minor); }
+
 /* Saturates: no file system keeps years beyond 2262, but a forged one may say so. */
 static int64_t nanoseconds(struct statx_timestamp from) {
   int64_t result;
@@ -59,7 +61,7 @@ static unsigned char *put64(unsigned char *out, uint64_t value) {
 }
 
 void tm_pack_stat(const struct statx *from, unsigned char *out) {
-  out = put64(out, makedev(from->stx_dev_major, from->stx_dev_minor));
+  out = put64(out, tm_device(from));
   out = put32(out, from->stx_nlink);
   out = put32(out, from->stx_mode);
   out = put32(out, from->stx_uid);

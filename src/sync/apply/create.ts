@@ -1,4 +1,5 @@
 /** Puts new objects where nothing is. Every way of doing so fails with EEXIST where something is after all. */
+import { type BytePath, nameOf } from '../../platform/core/byte-path.ts';
 import type { DirectoryEntry, SymlinkEntry } from '../core/entry.ts';
 import type { PutOperation } from '../core/operation.ts';
 import { locate } from './context.ts';
@@ -24,14 +25,16 @@ export function create(shop: Workshop, task: Task, operation: PutOperation): Res
 }
 
 function createFile(shop: Workshop, task: Task, operation: PutOperation): Result {
-  const { fileSystem, root, clock } = shop.context;
+  const { fileSystem, root, clock, staging } = shop.context;
   const { staged, content } = task;
   if (staged === null || content === null) return failed('EINVAL', 'a file without content');
   const place = locate(shop.context, operation.path);
   const startedMs = clock();
-  shop.widening.attempt([place], () => fileSystem.renameNoReplace(root, staged, place));
+  const stat = shop.widening.attempt([place], () =>
+    fileSystem.placeNew(staging, nameOf(staged) as string as BytePath, root, place),
+  );
   task.staged = null;
-  return recordPut(shop, operation.path, operation.after, content, startedMs);
+  return recordPut(shop, operation.path, operation.after, content, startedMs, stat);
 }
 
 /** Complete, with its time and owner, before it gets its name. */

@@ -35,10 +35,11 @@ export function recordPut(
   after: TrackedEntry,
   content: { readonly digests: Digests; readonly sizeBytes: number } | null,
   startedMs: number,
+  known: Stat | null = null,
 ): Result {
   const { context, ledger } = shop;
   const place = locate(context, path);
-  const stat = context.fileSystem.stat(context.root, place);
+  const stat = known ?? context.fileSystem.stat(context.root, place);
   ledger.touchDirectory(parentOf(place));
   if (stat === null || typeOf(stat) !== after.kind) {
     ledger.put(path, { entry: after, packedStat: null, racy: true });
