@@ -75,6 +75,11 @@ export class LocalRoot {
     return this.#place.name;
   }
 
+  /** True where nothing is at the path. */
+  get isMissing(): boolean {
+    return this.#place.kind === 'missing';
+  }
+
   describe(): RootDescription {
     const root = this.#state();
     const traits = this.#traits();

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BytePath } from '../../platform/core/byte-path.ts';
+import { type BytePath, ROOT } from '../../platform/core/byte-path.ts';
 import { ByteReader } from '../../platform/core/bytes.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
 import { giveBack, SpareMemory } from '../../platform/lending.ts';
@@ -34,7 +34,7 @@ import type {
 import type { DigestName } from '../options.ts';
 import { LocalRoot } from '../root.ts';
 import type { ScanResult } from '../scan.ts';
-import { Index } from '../store/index.ts';
+import { Index, type IndexRecord } from '../store/index.ts';
 import type { PushAnswer, ThreadRoot } from '../worker.ts';
 import { readInLanes } from './content-lanes.ts';
 import { ThreadPool } from './thread-pool.ts';
@@ -62,6 +62,7 @@ export class LocalEndpoint implements Endpoint {
   readonly #spares = new SpareMemory(CHUNK_MEMORY_BYTES, CHUNKS_AHEAD + 1);
   #root: LocalRoot | null = null;
   #isDryRun = false;
+  #mayWrite = false;
   #bound: Bound | null = null;
   #digest: DigestName = 'xxh64';
 
@@ -71,12 +72,14 @@ export class LocalEndpoint implements Endpoint {
 
   async open(request: OpenRequest): Promise<EndpointInfo> {
     this.#isDryRun = request.dryRun;
+    this.#mayWrite = request.writable;
     this.#root = LocalRoot.open(this.#options.path, { writable: request.writable && !request.dryRun });
     return { ...this.#root.describe(), backend: 'scan', whyNotBetter: WHY_SCAN, version: this.#options.version };
   }
 
   async bind(session: string, kind: 'directory' | 'file'): Promise<string> {
     const root = this.#opened();
+    const wouldBeMade = this.#isDryRun && this.#mayWrite && root.isMissing && kind === 'directory';
     const identity = root.prepare(kind);
     const index = this.#isDryRun ? scratchIndex(this.#indexFolder(identity)) : this.#indexFolder(identity);
     mkdirSync(index, { recursive: true, mode: 0o700 });
@@ -86,16 +89,18 @@ export class LocalEndpoint implements Endpoint {
       index: Index.open(index, { durable }),
       thread: { root: root.fd, only: root.only, indexFolder: index, durable },
       scratch: this.#isDryRun ? index : null,
+      wouldBeMade,
     };
     return identity;
   }
 
   async checkpoint(options: CheckpointOptions): Promise<Checkpoint> {
-    const { index, thread } = this.#ready();
+    const { index, thread, wouldBeMade } = this.#ready();
     this.#digest = options.digest;
     const { scanned, hashed, entries, entriesBefore } = await this.#pool
       .writer()
       .call<ScanResult>('scan', { ...thread, options });
+    if (wouldBeMade) index.put(ROOT, newRoot(), '');
     return { cursor: index.cursor(), scanned, hashed, entries, entriesBefore };
   }
 
@@ -236,6 +241,13 @@ interface Bound {
   readonly index: Index;
   readonly thread: ThreadRoot;
   readonly scratch: string | null;
+  /** True in a dry run whose real run would begin by making the root directory. */
+  readonly wouldBeMade: boolean;
+}
+
+/** What a directory that was just made is recorded as, so that a dry run plans what the real run will do. */
+function newRoot(): IndexRecord {
+  return { entry: { kind: 'directory', mode: 0o777 & ~process.umask() }, packedStat: null, racy: false };
 }
 
 /** A copy of the index that a dry run may change and that goes with it. */
