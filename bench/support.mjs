@@ -38,7 +38,8 @@ export async function startSshd(folder) {
   const child = spawn('/usr/sbin/sshd', ['-D', '-f', at('sshd_config'), '-E', at('log')], { stdio: 'ignore' });
   process.on('exit', () => child.kill());
   for (let tries = 0; tries < 100; tries++) {
-    if (spawnSync('ssh', ['-F', at('ssh_config'), 'localhost', 'true']).status === 0) return { port, config: at('ssh_config') };
+    if (spawnSync('ssh', ['-F', at('ssh_config'), 'localhost', 'true']).status === 0)
+      return { port, config: at('ssh_config') };
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`sshd did not start: ${readFileSync(at('log'), 'utf8')}`);
