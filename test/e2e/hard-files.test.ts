@@ -175,6 +175,7 @@ describe.each(WIRINGS)('$name', (wiring) => {
     const writer = spawn(process.execPath, ['-e', script, file]);
     try {
       await untilItExists(file);
+      expectPlainCopiesToTear(file);
       for (let round = 0; round < 2; round++) {
         const run = await pair.sync();
         expect([0, 1], shown(run)).toContain(run.code);
@@ -286,6 +287,12 @@ function nobodysSsh(pair: Pair): string[] {
 async function untilItExists(file: string): Promise<void> {
   while (!(statSync(file, { throwIfNoEntry: false })?.size ?? 0))
     await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** The control: read without care the file shows parts of several versions, so a torn copy would be seen. */
+function expectPlainCopiesToTear(file: string): void {
+  const deadlineMs = Date.now() + 20_000;
+  while (new Set(readFileSync(file)).size < 2) if (Date.now() > deadlineMs) throw new Error('the writer never tears');
 }
 
 function expectWholeVersion(pair: Pair): void {
