@@ -91,8 +91,11 @@ export class ScanWriter implements CompareSink {
 
   /** Records which names are one file: all but the first in path order point to that. Memory: all such names. */
   groupLinks(): void {
-    for (const names of this.#links?.values() ?? []) {
-      const [first, ...others] = names.sort(comparePaths) as [BytePath, ...BytePath[]];
+    for (const all of this.#links?.values() ?? []) {
+      // A name that is ignored or could not be looked at is none that the other side could link to.
+      const names = all.filter((path) => this.#index.get(path)?.entry.kind === 'file');
+      const [first, ...others] = names.sort(comparePaths);
+      if (first === undefined) continue;
       this.#link(first, undefined);
       for (const path of others) this.#link(path, first);
     }

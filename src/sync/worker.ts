@@ -11,6 +11,7 @@ import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
 import { isThread, serveThread, Transferred } from '../platform/threads.ts';
 import { Applier } from './apply/applier.ts';
+import { LinkGroups } from './apply/link-groups.ts';
 import { writeOutcome } from './core/codec.ts';
 import type { Digests, FileEntry } from './core/entry.ts';
 import type { Outcome } from './core/operation.ts';
@@ -43,6 +44,8 @@ interface Context {
 
 let context: Context | null = null;
 let applier: Applier | null = null;
+/** What was done since the last look at the tree to files with several names: one stage of a run builds on another. */
+let links = new LinkGroups();
 
 /** Digests learned and not written yet: a durable transaction for each call would cost more than the hashing. */
 interface Learned {
@@ -80,6 +83,7 @@ async function open(root: ThreadRoot): Promise<Context> {
 const functions = {
   async scan(argument: ThreadRoot & { options: CheckpointOptions }): Promise<ScanResult> {
     const { fileSystem, index } = await open(argument);
+    links = new LinkGroups();
     return scanTree(fileSystem, argument.root, index, { ...argument.options, only: argument.only, now: nowNs });
   },
 
@@ -106,7 +110,7 @@ const functions = {
     const tasks = argument.orders.map((order) => ({
       ...order,
       path: onDisk(argument, order.path),
-      packedStat: index.get(order.path)?.packedStat ?? null,
+      packedStat: index.packedStat(order.path),
     }));
     await supplyFiles(fileSystem, argument.root, tasks, emit, {
       // What was hashed for the transfer need not be hashed again to see later that it did not change.
@@ -128,6 +132,7 @@ const functions = {
       index,
       session,
       options,
+      links,
       clock: Date.now,
       randomName: unguessableNames(),
     });

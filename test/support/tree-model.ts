@@ -179,7 +179,7 @@ function inOrderOfExecution(decisions: readonly Decision[]): Decision[] {
 export function decisionText(decision: Decision): string {
   switch (decision.kind) {
     case 'put':
-      return `put ${decision.side} ${wordOf(decision.path, decision.after)} ${decision.reason}`;
+      return `put ${decision.side} ${wordOf(decision.path, decision.after)} ${decision.reason}${isAnew(decision) ? ' anew' : ''}`;
     case 'remove':
       return `remove ${decision.side} ${decision.path}${decision.makesRoom ? ' for room' : ''}`;
     case 'record':
@@ -230,7 +230,7 @@ function carryOut(state: State, decision: Decision): void {
       if (decision.before !== null && !isTracked(decision.before))
         refuse('put over something untracked', decision.path);
       const changesContent = decision.reason !== 'metadata' && decision.after.kind === 'file';
-      if (changesContent !== (decision.source !== null)) refuse('source', decision.path);
+      if (changesContent !== (decision.source !== null) && !isAnew(decision)) refuse('source', decision.path);
       if (decision.source !== null) expectSource(state[otherSide(decision.side)], decision.path, decision.source);
       const origin = state[decision.source === null ? decision.side : otherSide(decision.side)].get(decision.path);
       entries.set(decision.path, asRead(decision.after, origin));
@@ -263,6 +263,12 @@ function carryOut(state: State, decision: Decision): void {
     case 'problem':
       return;
   }
+}
+
+/** A put that only gives a name a file of its own. */
+function isAnew({ reason, before, after, source }: Extract<Decision, { kind: 'put' }>): boolean {
+  const isLinked = before?.kind === 'file' && before.linkTo !== undefined;
+  return reason === 'metadata' && source !== null && isLinked && after.kind === 'file' && after.linkTo === undefined;
 }
 
 function move<E>(entries: Map<BytePath, E>, from: BytePath, to: BytePath): void {

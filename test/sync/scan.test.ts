@@ -466,6 +466,16 @@ describe('metadata that is asked for', () => {
     expect(links()).toEqual([]);
   });
 
+  test('hard links: an ignored name is none to link to', () => {
+    make({ 'b.o': 'x' });
+    linkSync(join(tree, 'b.o'), join(tree, 'c'));
+    linkSync(join(tree, 'b.o'), join(tree, 'd'));
+    const ignore = { ...OPTIONS.ignore, patterns: ['*.o'] };
+    scan({ ignore, metadata: { ...metadata, hardLinks: true } });
+    expect(index.get('c' as BytePath)?.entry).not.toHaveProperty('linkTo');
+    expect(index.get('d' as BytePath)?.entry).toMatchObject({ linkTo: 'c' });
+  });
+
   test('attributes: user.* and ACLs by option, nothing else ever', () => {
     make({ f: '1', 'd/x': '1' });
     const xattrs = new Map([

@@ -42,7 +42,11 @@ const MAX_OPEN_FILES = 64;
 /** Operations announced whose content has not come: a bound for memory. */
 const MAX_WAITING = 1_000_000;
 
-export type ApplierInput = Omit<ApplyContext, 'umask' | 'staging'> & { readonly umask?: number };
+export type ApplierInput = Omit<ApplyContext, 'umask' | 'staging'> & {
+  readonly umask?: number;
+  /** What earlier appliers of this run did to files with several names, if any did. */
+  readonly links?: LinkGroups;
+};
 
 /** A task whose content is coming. */
 interface Incoming {
@@ -60,7 +64,9 @@ export class Applier {
   #openFiles = 0;
   #lastId = -1;
   #batch: Task[] = [];
-  readonly #batchPaths = new Set<BytePath>();
+  /** Paths that the batch changes, and those that it reads. */
+  readonly #batchChanges = new Set<BytePath>();
+  readonly #batchReads = new Set<BytePath>();
   #batchBytes = 0;
   #batchSinceMs = 0;
   #outcomes: Outcome[] = [];
@@ -70,13 +76,14 @@ export class Applier {
   constructor(input: ApplierInput) {
     const staging = openStaging(input);
     const context = { ...input, staging, umask: input.umask ?? process.umask() };
+    const links = input.links ?? new LinkGroups();
     this.#context = context;
     this.#shop = {
       context,
-      ledger: new Ledger(context),
+      ledger: new Ledger(context, links),
       widening: new Widening(context),
       versions: new VersionWriter(context),
-      links: new LinkGroups(context),
+      links,
     };
   }
 
@@ -139,8 +146,9 @@ export class Applier {
     switch (record.kind) {
       case 'small':
         this.#refuseBegun(incoming);
-        this.#settle(incoming, stageSmall(this.#context, incoming.operation, record.entry, record.bytes));
+        // Settling may carry it out at once: the bytes must be counted before.
         incoming.task.bytes = { literal: record.bytes.length, matched: 0, reused: 0 };
+        this.#settle(incoming, stageSmall(this.#context, incoming.operation, record.entry, record.bytes));
         return;
       case 'begin':
         this.#begin(incoming, record.sizeBytes);
@@ -218,10 +226,11 @@ export class Applier {
     for (const ready of this.#waiting.complete(task)) this.#enqueue(ready);
   }
 
-  /** Adds a complete task to the batch. A batch touches each path once, so that it can be prepared before it is done. */
+  /** Adds a complete task to the batch. A batch changes each path once, so that it can be prepared before it is done. */
   #enqueue(task: Task): void {
-    const paths = pathsOf(task.operation);
-    if (paths.some((path) => this.#batchPaths.has(path)) && !isPlainLink(task.operation)) this.#flush();
+    const { changes, reads } = accessOf(task.operation);
+    const isHeld = (path: BytePath) => this.#batchChanges.has(path) || this.#batchReads.has(path);
+    if (changes.some(isHeld) || reads.some((path) => this.#batchChanges.has(path))) this.#flush();
     const operation = filePutOf(task.operation);
     if (operation?.content === 'copy' && operation.copyFrom !== undefined && task.result === null) {
       accept(task, stageCopy(this.#context, operation, operation.copyFrom), false);
@@ -229,7 +238,8 @@ export class Applier {
     }
     if (this.#batch.length === 0) this.#batchSinceMs = this.#context.clock();
     this.#batch.push(task);
-    for (const path of paths) this.#batchPaths.add(path);
+    for (const path of changes) this.#batchChanges.add(path);
+    for (const path of reads) this.#batchReads.add(path);
     this.#batchBytes += task.unsyncedBytes;
     if (this.#isBatchFull(task.operation)) this.#flush();
   }
@@ -244,7 +254,8 @@ export class Applier {
     const tasks = this.#batch;
     if (tasks.length === 0) return;
     this.#batch = [];
-    this.#batchPaths.clear();
+    this.#batchChanges.clear();
+    this.#batchReads.clear();
     this.#batchBytes = 0;
     const { lost } = carryOut(this.#shop, tasks);
     if (lost !== null) this.#failUnsynced(lost);
@@ -287,9 +298,15 @@ function accept(task: Task, staged: Staged, isSynced: boolean): void {
   task.unsyncedBytes = isSynced ? 0 : staged.content.sizeBytes + 1;
 }
 
-/** A link where nothing is yet: made when its turn comes, so that the file it links to may be in the same batch. */
-function isPlainLink(operation: Operation): boolean {
-  return operation.kind === 'put' && operation.content === 'link' && operation.before === null;
+/**
+ * What an operation changes, and what has to be there before its batch begins. A link where nothing is yet is made when
+ * its turn comes, so that the file it links to may be in the same batch.
+ */
+function accessOf(operation: Operation): { readonly changes: BytePath[]; readonly reads: BytePath[] } {
+  if (operation.kind !== 'put') return { changes: pathsOf(operation), reads: [] };
+  const { path, copyFrom, content, before } = operation;
+  const isMadeInTurn = content === 'link' && before === null;
+  return { changes: [path], reads: copyFrom === undefined || isMadeInTurn ? [] : [copyFrom] };
 }
 
 function sourceFailure(record: { changed: boolean; code: string; message: string }): Result {

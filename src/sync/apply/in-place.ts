@@ -49,7 +49,7 @@ function changeGuarded(
   record: IndexRecord,
   guard: Guard,
 ): Result {
-  const { context, ledger } = shop;
+  const { context, ledger, links } = shop;
   const { after, path } = operation;
   if (after.kind === 'directory' && isModeChanged(shop, place, guard.stat, record))
     return changed('its mode was changed');
@@ -65,6 +65,7 @@ function changeGuarded(
   const real = finalMode === null ? now : { ...now, mode: (now.mode & ~MODE_BITS) | finalMode };
   const entry = achieved(after, digests, real);
   ledger.put(path, { entry, packedStat: packStat(real), racy: after.kind === 'file' && !guard.leased });
+  if (after.kind === 'file' && now.nlink > 1 && record.packedStat !== null) links.touch(path, record.packedStat, now);
   ledger.touchObject(place);
   return done(entry);
 }
@@ -84,9 +85,8 @@ function setMetadata(shop: Workshop, place: BytePath, after: TrackedEntry, live:
   const { context, widening } = shop;
   const { fileSystem, root, options } = context;
   const owner = options.metadata.owner ? parseOwner(after.owner) : null;
-  if (owner !== null && (owner.uid !== live.uid || owner.gid !== live.gid)) {
-    fileSystem.setOwner(root, place, owner.uid, owner.gid);
-  }
+  const isOwnerNew = owner !== null && (owner.uid !== live.uid || owner.gid !== live.gid);
+  if (isOwnerNew) fileSystem.setOwner(root, place, owner.uid, owner.gid);
   if (after.kind === 'symlink') {
     if (after.mtimeNs !== live.mtimeNs) setSymlinkMtime(context, place, after);
     return;
@@ -94,7 +94,7 @@ function setMetadata(shop: Workshop, place: BytePath, after: TrackedEntry, live:
   syncXattrs(context, place, after);
   const mode = keptMode(context, after, live);
   if (widening.finalMode(place) !== null) widening.setFinalMode(place, mode);
-  else if (mode !== (live.mode & MODE_BITS) || owner !== null) fileSystem.setMode(root, place, mode);
+  else if (mode !== (live.mode & MODE_BITS) || isOwnerNew) fileSystem.setMode(root, place, mode);
   if (after.kind === 'file' && options.metadata.times && after.mtimeNs !== live.mtimeNs) {
     fileSystem.setMtime(root, place, after.mtimeNs);
   }

@@ -7,6 +7,7 @@ import { type BytePath, parentOf } from '../../platform/core/byte-path.ts';
 import { errnoOf } from '../../platform/core/errors.ts';
 import type { IndexRecord } from '../store/index.ts';
 import type { ApplyContext } from './context.ts';
+import type { LinkGroups } from './link-groups.ts';
 
 type IndexChange =
   | { readonly kind: 'put'; readonly path: BytePath; readonly record: IndexRecord }
@@ -18,6 +19,7 @@ const MAX_SINGLE_SYNCS = 8;
 
 export class Ledger {
   readonly #context: ApplyContext;
+  readonly #links: LinkGroups;
   readonly #changes: IndexChange[] = [];
   /** The newest state of paths changed in this batch; null: nothing there. */
   readonly #overlay = new Map<BytePath, IndexRecord | null>();
@@ -26,14 +28,16 @@ export class Ledger {
   /** Directories known to be recorded. */
   readonly #parents = new Set<BytePath>();
 
-  constructor(context: ApplyContext) {
+  constructor(context: ApplyContext, links: LinkGroups) {
     this.#context = context;
+    this.#links = links;
   }
 
-  /** What is known of a path of operations: from this batch, else from the index. */
+  /** What is known of a path of operations: from this batch, else from the index; with what we did through other names. */
   lookup(path: BytePath): IndexRecord | null {
     const fresh = this.#overlay.get(path);
-    return fresh === undefined ? this.#context.index.get(path) : fresh;
+    const record = fresh === undefined ? this.#context.index.get(path) : fresh;
+    return record === null ? null : this.#links.current(record);
   }
 
   /** True where the directory that holds `path` is recorded: the index takes nothing below an unknown one. */

@@ -7,7 +7,7 @@ import { unpackStat } from '../../platform/core/stat-codec.ts';
 import { isTracked, type TrackedEntry } from '../core/entry.ts';
 import type { PutOperation } from '../core/operation.ts';
 import { locate } from './context.ts';
-import { linkFault } from './link.ts';
+import { isLinked, stageLink } from './link.ts';
 import { changed, failed, failedBy, type Result } from './outcome.ts';
 import { isInPlace, type Task } from './task.ts';
 import { planFault } from './verify.ts';
@@ -17,7 +17,9 @@ import { dropStaged, type Workshop } from './workshop.ts';
 export function prepare(shop: Workshop, task: Task): void {
   const { operation } = task;
   if (operation.kind === 'rename') return;
-  if (operation.kind === 'put' && (operation.before === null || isInPlace(operation))) return;
+  if (operation.kind === 'put') {
+    if (operation.before === null || isInPlace(operation) || isLinked(shop, operation)) return;
+  }
   const { before } = operation;
   try {
     task.result = isTracked(before)
@@ -61,9 +63,7 @@ function stageInSlot(shop: Workshop, task: Task, operation: PutOperation, slot: 
   if (after.kind === 'symlink') fileSystem.makeSymlink(root, slot, after.target);
   else if (after.kind === 'directory') fileSystem.makeDirectory(root, slot, 0o700);
   else if (operation.content === 'link' && operation.copyFrom !== undefined) {
-    const fault = linkFault(shop, operation.copyFrom, after);
-    if (fault !== null) return fault;
-    fileSystem.hardLink(root, locate(shop.context, operation.copyFrom), slot);
+    return stageLink(shop, operation.copyFrom, after, slot);
   } else if (task.staged !== null) fileSystem.renameNoReplace(root, task.staged, slot);
   else return failed('EINVAL', 'a file without content');
   return null;

@@ -5,6 +5,7 @@ import type { RemoveOperation } from '../core/operation.ts';
 import type { IndexRecord } from '../store/index.ts';
 import type { Slot } from '../versions.ts';
 import { locate } from './context.ts';
+import { recordDisplaced } from './link.ts';
 import { changed, done, failed, type Result } from './outcome.ts';
 import type { Task } from './task.ts';
 import { type Guard, guardObject, isUndisturbed, planFault, release } from './verify.ts';
@@ -58,7 +59,9 @@ function removeObject(
   const { guard, reason } = guardObject(shop.context, place, operation.before, record);
   if (guard === null) return changed(reason);
   try {
-    return removeGuarded(shop, operation, place, task.slot, guard);
+    const result = removeGuarded(shop, operation, place, task.slot, guard);
+    if (result.status === 'done') recordDisplaced(shop, record, guard, task.slot.path);
+    return result;
   } finally {
     release(shop.context, guard);
   }

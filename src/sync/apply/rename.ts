@@ -73,6 +73,9 @@ function settle(shop: Workshop, { path, to }: RenameOperation, record: IndexReco
   ledger.rename(path, to);
   const isSame = record.entry.kind === 'directory' || isSameContent(moved, live);
   const packedStat = isSame ? packStat(moved) : null;
+  if (live.nlink > 1 && record.entry.kind === 'file' && isSame && record.packedStat !== null) {
+    shop.links.touch(to, record.packedStat, moved);
+  }
   ledger.put(to, { entry: record.entry, packedStat, racy: record.racy || !isSame });
   const { entry } = record;
   return entry.kind === 'untracked' || entry.kind === 'problem' ? failed('EINVAL', 'not synced') : done(entry);

@@ -2,6 +2,7 @@
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import type { Stat } from '../../platform/filesystem.ts';
 import type { TrackedEntry } from '../core/entry.ts';
+import type { IndexRecord } from '../store/index.ts';
 import type { Slot } from '../versions.ts';
 import { typeOf } from './packed-stat.ts';
 import { type Guard, isUndisturbed } from './verify.ts';
@@ -13,6 +14,8 @@ export interface Replacement {
   readonly place: BytePath;
   readonly slot: Slot;
   readonly before: TrackedEntry;
+  /** What the index knows of the target. */
+  readonly record: IndexRecord;
   readonly guard: Guard;
   /** Stat of the new object, while it was in the slot. */
   readonly staged: Stat;

@@ -12,8 +12,7 @@ import { errnoOf } from '../../platform/core/errors.ts';
 import { isTracked } from '../core/entry.ts';
 import type { PutOperation } from '../core/operation.ts';
 import { locate } from './context.ts';
-import { changeInPlace } from './in-place.ts';
-import { recordLink } from './link.ts';
+import { isLinked, keepLink, recordDisplaced, recordLink } from './link.ts';
 import { extrasFor, newMode, setExtras, setSymlinkMtime } from './metadata.ts';
 import { changed, failed, type Result } from './outcome.ts';
 import { isSameContent } from './packed-stat.ts';
@@ -24,23 +23,25 @@ import { filePutOf, type Task } from './task.ts';
 import { type Guard, guardObject, isUndisturbed, release } from './verify.ts';
 import { recordPut, targetFailure, type Workshop } from './workshop.ts';
 
-/** Carries out a put over another object. Prepared: the task has a slot with the new object in it. */
+/** Carries out a put over another object. Prepared: the task has a slot with the new object in it, or needs none. */
 export function replace(shop: Workshop, task: Task, operation: PutOperation): Result {
   const { context } = shop;
-  const { slot, record } = task;
+  const { slot } = task;
+  // What is done to the file through its other names is done after the batch was prepared.
+  const record = task.record === null ? null : shop.links.current(task.record);
   const { before, path } = operation;
+  if (slot === null && isLinked(shop, operation)) return keepLink(shop, operation);
   if (slot === null || record === null || !isTracked(before)) return failed('EINVAL', 'not prepared');
   if (path === '' && context.only === null) return failed('EBUSY', 'the root itself cannot be replaced');
   const place = locate(context, path);
   try {
-    if (isSameFile(shop, operation, place)) return changeInPlace(shop, operation);
     const { guard, reason } = guardObject(context, place, before, record);
     if (guard === null) return changed(reason);
     try {
       finishMetadata(shop, operation, slot.path, guard);
       const staged = context.fileSystem.stat(context.root, slot.path);
       if (staged === null) return failed('ENOENT', 'what was staged is gone');
-      return replaceGuarded(shop, task, operation, { place, slot, before, guard, staged });
+      return replaceGuarded(shop, task, operation, { place, slot, before, record, guard, staged });
     } finally {
       release(context, guard);
     }
@@ -78,7 +79,7 @@ function settle(
   startedMs: number,
 ): Result {
   const { context } = shop;
-  const { slot, before, guard } = replacement;
+  const { slot, before, record, guard } = replacement;
   task.staged = null;
   const file = filePutOf(operation);
   const result =
@@ -90,6 +91,7 @@ function settle(
   else if (!context.options.backup && isUndisturbed(context, guard, context.fileSystem.stat(context.root, slot.path))) {
     context.fileSystem.removeFile(context.root, slot.path);
   }
+  recordDisplaced(shop, record, guard, slot.path);
   return result;
 }
 
@@ -103,15 +105,6 @@ function putBack(shop: Workshop, { place, slot, staged, before }: Replacement): 
   }
   shop.versions.keepConflict(slot, place, before);
   return changed('it was replaced by something else; what was there before is kept as a version');
-}
-
-/** A hard link to make where both names already share the inode. */
-function isSameFile(shop: Workshop, operation: PutOperation, place: BytePath): boolean {
-  if (operation.content !== 'link' || operation.copyFrom === undefined) return false;
-  const { fileSystem, root } = shop.context;
-  const target = fileSystem.stat(root, place);
-  const source = fileSystem.stat(root, locate(shop.context, operation.copyFrom));
-  return target !== null && source !== null && target.ino === source.ino && target.dev === source.dev;
 }
 
 /** Symlinks and directories are made in the slot bare; files are complete already. */

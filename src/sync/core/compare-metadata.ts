@@ -2,11 +2,14 @@
  * Metadata merges apart from content, attribute by attribute, so that a chmod here and an edit there both arrive.
  *
  * An attribute (mode, owner, xattrs, linkTo) takes the value of the side that changed it since the archive. Where both
- * changed it differently, `clash` says who wins. Without an archive entry of the same kind alpha's values hold, or
- * those of the side whose content wins; so for a single attribute that the archive's entry does not know, as after the
- * option for it was turned on, except that extended attributes on one side only go to the other. A modification time (of a file or symlink) goes with its content; where contents
- * are the same it merges like an attribute, the later one winning a clash. Attributes that are not synced, and optional ones that a
- * side does not know (undefined), stay as each side has them.
+ * changed it differently, `clash` says who wins. Without an archive entry of the same kind alpha's values hold, or those
+ * of the side whose content wins. So does a single attribute that the archive's entry does not know, as after its option
+ * was turned on; but extended attributes that only one side has go to the other.
+ *
+ * A link goes with its content: an interrupted run leaves names of one file with different contents, and that is no
+ * change of links. A modification time (of a file or symlink) goes with its content, too; where contents are the same it
+ * merges like an attribute, the later one winning a clash. Attributes that are not synced, and optional ones that a side
+ * does not know (undefined), stay as each side has them.
  */
 import type { MetadataOptions } from '../options.ts';
 import { compareContent } from './compare.ts';
@@ -47,6 +50,11 @@ export function mergeEntries(input: MergeInput, options: MetadataOptions): Merge
   const merged: { [name in AttributeName]?: string | number } = {};
   for (const name of ATTRIBUTES) {
     const pair = { alpha: own.alpha[name], beta: own.beta[name] };
+    if (name === 'linkTo' && input.winner !== null) {
+      const link = pair[input.winner];
+      if (link !== undefined) merged[name] = link;
+      continue;
+    }
     const past = base?.[name];
     const isOptional = name === 'xattrs' && !input.alphaOnly;
     const value = past === undefined ? pickValue(pair, fallback, isOptional) : mergeValue(pair, past, input.clash);

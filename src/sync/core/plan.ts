@@ -77,7 +77,7 @@ export interface PutDecision {
   readonly before: Entry | null;
   /** Content and merged metadata. With --no-perms `mode` of a creation is a proposal, otherwise the side's own. */
   readonly after: TrackedEntry;
-  /** What the other side holds at this path and the content has to be read from; null where the file content stays, and for directories and symlinks. */
+  /** What the other side holds at this path and the content has to be read from; null where the file content stays, and for directories and symlinks. With `metadata` only for a name that is to be no hard link any more and needs a file of its own. */
   readonly source: FileEntry | null;
   /** A directory that a rename needs: carried out among the renames, in their order. */
   readonly isEarly?: true;

@@ -8,6 +8,7 @@
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import type { Side } from './entry.ts';
 import type { ConflictDecision, Decision, ReconcileOptions, Row } from './plan.ts';
+import type { Departures } from './reconcile-links.ts';
 
 /** The directory is, or will be, on both sides. */
 export interface OpenFrame {
@@ -72,6 +73,7 @@ export interface Context {
   last: BytePath | null;
   /** Names given to conflict copies in this run. */
   readonly given: Set<BytePath>;
+  readonly departures: Departures;
 }
 
 /** The side that wins everything at this place, or null. */

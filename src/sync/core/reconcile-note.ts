@@ -3,6 +3,7 @@ import { describeChange } from './conflict.ts';
 import { type Entry, isTracked, otherSide, type ProblemEntry, type Side } from './entry.ts';
 import type { ConflictDecision, Row } from './plan.ts';
 import type { Context } from './reconcile-frames.ts';
+import { noteDeparture } from './reconcile-links.ts';
 
 /** Lists a conflict; the texts default to what each side did. */
 export function emitConflict(context: Context, row: Row, texts: { readonly [side in Side]?: string } = {}): void {
@@ -15,6 +16,7 @@ export function emitConflict(context: Context, row: Row, texts: { readonly [side
 /** Removes what `side` holds there, if anything tracked. */
 export function remove(context: Context, row: Row, side: Side, makesRoom: boolean): void {
   const before = row[side];
+  noteDeparture(context, side, row.path, before);
   if (isTracked(before)) context.out.push({ kind: 'remove', side, path: row.path, before, makesRoom });
 }
 

@@ -8,6 +8,7 @@ import type { Entry, FileEntry, Side, TrackedEntry } from './entry.ts';
 import { isTracked, otherSide } from './entry.ts';
 import type { PutDecision, Row } from './plan.ts';
 import type { Context } from './reconcile-frames.ts';
+import { mustPart, noteDeparture } from './reconcile-links.ts';
 import { emitConflict } from './reconcile-note.ts';
 
 /** Both hold the same content: merges metadata, or records the agreement where the archive does not have it yet. */
@@ -27,8 +28,8 @@ export function emitAgreement(
     return;
   }
   const puts = [
-    ...metadataPut('alpha', row.path, alpha, merged.alpha, context),
-    ...metadataPut('beta', row.path, beta, merged.beta, context),
+    ...metadataPut('alpha', row, alpha, merged.alpha, context),
+    ...metadataPut('beta', row, beta, merged.beta, context),
   ];
   context.out.push(...puts);
   if (puts.length > 0) return;
@@ -53,6 +54,7 @@ export function emitTransfer(context: Context, row: Row, winner: Side, isContest
     emitCollision(context, row, side);
     return false;
   }
+  noteDeparture(context, side, row.path, before);
   context.out.push({ ...creation(side, row.path, entry, context), reason: before ? 'replace' : 'create', before });
   return true;
 }
@@ -68,8 +70,12 @@ export function emitCopies(context: Context, row: Row, loser: Side): boolean {
   if (row.path === ROOT || !isTracked(lost) || !isTracked(kept)) return false;
   const to = conflictPath(row.path, loser, options.conflictTime, (path) => given.has(path) || options.isTaken(path));
   given.add(to);
+  noteDeparture(context, loser, row.path, lost);
   out.push({ kind: 'keep-loser', side: loser, path: row.path, to, before: lost });
-  out.push(creation(winner, to, lost, context), creation(loser, row.path, kept, context));
+  out.push(
+    { ...creation(winner, to, withoutLink(lost), context), source: fileOf(lost) },
+    creation(loser, row.path, kept, context),
+  );
   return true;
 }
 
@@ -110,25 +116,30 @@ function emitContent(context: Context, row: Row, winner: Side, isContested: bool
   }
   const side = otherSide(winner);
   const source = fileOf(row[winner]);
+  noteDeparture(context, side, path, row[side]);
   context.out.push({ kind: 'put', side, path, reason: 'content', before: row[side], after: merged[side], source });
-  context.out.push(...metadataPut(winner, path, winner === 'alpha' ? alpha : beta, merged[winner], context));
+  context.out.push(...metadataPut(winner, row, winner === 'alpha' ? alpha : beta, merged[winner], context));
   return true;
 }
 
-function metadataPut(
-  side: Side,
-  path: BytePath,
-  before: TrackedEntry,
-  after: TrackedEntry,
-  context: Context,
-): PutDecision[] {
+function metadataPut(side: Side, row: Row, before: TrackedEntry, after: TrackedEntry, context: Context): PutDecision[] {
   if (sameMetadata(before, after, context.options.metadata)) return [];
-  return [{ kind: 'put', side, path, reason: 'metadata', before, after, source: null }];
+  const { path } = row;
+  const source = mustPart(context, side, path, before, after) ? fileOf(row[otherSide(side)]) : null;
+  if (after.kind === 'file' && after.linkTo !== undefined) noteDeparture(context, side, path, before);
+  return [{ kind: 'put', side, path, reason: 'metadata', before, after, source }];
 }
 
 function creation(side: Side, path: BytePath, entry: TrackedEntry, context: Context): PutDecision {
   const after = entryToCreate(entry, context.options.metadata);
   return { kind: 'put', side, path, reason: 'create', before: null, after, source: fileOf(entry) };
+}
+
+/** The other names of a loser's file are moved aside one by one, and may stay where they are. */
+function withoutLink(entry: TrackedEntry): TrackedEntry {
+  if (entry.kind !== 'file') return entry;
+  const { linkTo: _linkTo, ...rest } = entry;
+  return rest;
 }
 
 function fileOf(entry: Entry | null): FileEntry | null {

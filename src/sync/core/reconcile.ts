@@ -45,7 +45,14 @@ export function* reconcile(rows: Iterable<Row>, options: ReconcileOptions): Gene
 
 /** The same, fed row by row. */
 export function createReconciler(options: ReconcileOptions): Reconciler {
-  const context: Context = { options, stack: [], out: [], last: null, given: new Set() };
+  const context: Context = {
+    options,
+    stack: [],
+    out: [],
+    last: null,
+    given: new Set(),
+    departures: { alpha: new Map(), beta: new Map() },
+  };
   return {
     step(row) {
       if (context.last !== null && comparePaths(context.last, row.path) >= 0) throw outOfOrder();

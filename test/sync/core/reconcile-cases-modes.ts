@@ -158,7 +158,42 @@ export const metadata: Case[] = [
   },
   { name: 'a side without xattrs keeps to itself', trees: ['a=1+k', 'a=1+l', 'a=1'], expected: [] },
   { name: 'hard link made', trees: ['a=1 b=1', 'a=1 b=1^a', 'a=1 b=1'], expected: ['put beta b=1^a metadata'] },
-  { name: 'hard link broken', trees: ['a=1 b=1^a', 'a=1 b=1', 'a=1 b=1^a'], expected: ['put beta b=1 metadata'] },
+  { name: 'hard link broken', trees: ['a=1 b=1^a', 'a=1 b=1', 'a=1 b=1^a'], expected: ['put beta b=1 metadata anew'] },
+  {
+    name: 'a linked file edited in place',
+    trees: ['a=1 b=1^a c=1^a', 'a=2@5 b=2@5^a c=2@5^a', 'a=1 b=1^a c=1^a'],
+    expected: ['put beta a=2@5 content', 'put beta b=2@5^a content', 'put beta c=2@5^a content'],
+  },
+  {
+    name: 'the same, interrupted after the first name',
+    trees: ['a=1 b=1^a c=1^a', 'a=2@5 b=2@5^a c=2@5^a', 'a=2@5 b=1 c=1^b'],
+    expected: ['record a=2@5', 'put beta b=2@5^a content', 'put beta c=2@5^a content'],
+  },
+  {
+    name: 'one name of a linked file edited apart',
+    trees: ['a=1 b=1^a', 'a=1 b=1^a', 'a=1 b=2@5'],
+    expected: ['put alpha b=2@5 content'],
+  },
+  {
+    name: 'the first name edited apart: the second takes over',
+    trees: ['a=1 b=1^a c=1^a', 'a=2@5 b=1 c=1^b', 'a=1 b=1^a c=1^a'],
+    expected: ['put beta a=2@5 content', 'put beta b=1 metadata', 'put beta c=1^b metadata'],
+  },
+  {
+    name: 'the first name edited apart, the others parted',
+    trees: ['a=1 b=1^a c=1^a', 'a=2@5 b=1 c=1', 'a=1 b=1^a c=1^a'],
+    expected: ['put beta a=2@5 content', 'put beta b=1 metadata', 'put beta c=1 metadata anew'],
+  },
+  {
+    name: 'the first name deleted: the second takes over',
+    trees: ['a=1 b=1^a c=1^a', 'b=1 c=1^b', 'a=1 b=1^a c=1^a'],
+    expected: ['remove beta a', 'put beta b=1 metadata', 'put beta c=1^b metadata'],
+  },
+  {
+    name: 'the first name linked to something else',
+    trees: ['a=1 b=2 c=2^b', 'a=1 b=1^a c=2', 'a=1 b=2 c=2^b'],
+    expected: ['put beta b=1^a content', 'put beta c=2 metadata'],
+  },
 ];
 
 export const policies: Case[] = [

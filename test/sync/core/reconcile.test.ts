@@ -51,6 +51,18 @@ test('owners are alpha’s the first time they are looked at, and may clash from
   ]);
 });
 
+test('copies of a conflict are no links to what won it', () => {
+  const start = world('a=1 b=1^a', 'a=2@5 b=2@5^a', 'a=3@4 b=3@4^a');
+  expect([...reconcile(rowsOf(start), optionsWith({ conflict: 'copy' }))].map(decisionText)).toEqual([
+    'keep-loser beta a a.conflict-beta-20250102T030405Z',
+    'put alpha a.conflict-beta-20250102T030405Z=3@4 create',
+    'put beta a=2@5 create',
+    'keep-loser beta b b.conflict-beta-20250102T030405Z',
+    'put alpha b.conflict-beta-20250102T030405Z=3@4 create',
+    'put beta b=2@5^a create',
+  ]);
+});
+
 test('rows out of order and rows without their digests are broken promises', () => {
   const rows = rowsOf(world('a=1 b=1', 'a=2 b=1', 'a=1 b=1'));
   expect(() => [...reconcile(rows.toReversed(), optionsWith())]).toThrow('path order');
