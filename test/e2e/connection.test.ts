@@ -53,7 +53,7 @@ describe('the agent', () => {
     await expectUnavailable(['--agent-command', '/not/there'], /not\/there|agent/);
   });
 
-  it('survives a shell that talks before', async () => {
+  itWith('sshd')('survives a shell that talks before', async () => {
     const noisy = await Ground.open({
       sshd: { configuration: ['ForceCommand echo welcome; date; eval "$SSH_ORIGINAL_COMMAND"'] },
     });
@@ -66,7 +66,7 @@ describe('the agent', () => {
     }
   });
 
-  itWith('mount')('needs Node over there, and says so', async () => {
+  itWith('sshd', 'mount')('needs Node over there, and says so', async () => {
     const script = join(ground.folder, 'without-node.sh');
     const old = join(ground.folder, 'old');
     mkdirSync(old);
@@ -89,7 +89,7 @@ describe('the agent', () => {
 });
 
 describe('--rsh', () => {
-  it('goes through the program given', async () => {
+  itWith('ssh')('goes through the program given', async () => {
     const pair = ground.pair(TO_SSH);
     const config = sshd().configFile;
     pair.alpha.edit('a=one d/x=two');
@@ -109,7 +109,7 @@ describe('--rsh', () => {
 });
 
 describe('keys and hosts', () => {
-  it('a key that is not let in', async () => {
+  itWith('keygen')('a key that is not let in', async () => {
     const key = generateKey(join(ground.folder, 'wrong-key'));
     const config = writeConfig('wrong', [`IdentityFile ${key}`, `UserKnownHostsFile ${sshd().knownHostsFile}`]);
     await expectUnavailable(['--ssh-config', config], /auth|denied|key/i);
@@ -135,7 +135,7 @@ describe('keys and hosts', () => {
     expect(readFileSync(known, 'utf8')).toContain(sshd().hostKeys[0]?.split(' ')[1] ?? 'a key');
   });
 
-  it('a host whose key has changed, also with accept-new', async () => {
+  itWith('keygen')('a host whose key has changed, also with accept-new', async () => {
     const other = generateKey(join(ground.folder, 'other-host-key'));
     const known = join(ground.folder, 'known-other');
     const { port } = sshd();

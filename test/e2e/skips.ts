@@ -9,8 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'vitest';
 import { whyNoDistinct, whyNoFolding } from '../support/folding.ts';
-import { whyNoSshd } from '../support/sshd.ts';
+import { whyNoRealSshd } from '../support/situations.ts';
 import { PROGRAM } from '../support/tidemark.ts';
+import { whyNoRsync } from '../support/trees.ts';
 
 /** Runs what follows as nobody. */
 export const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] as const;
@@ -19,7 +20,10 @@ const isRoot = process.getuid?.() === 0;
 
 /** Why each need is not met here, or null where it is. */
 export const NEEDS = {
-  sshd: whyNoSshd(),
+  sshd: whyNoRealSshd(),
+  keygen: spawnSync('ssh-keygen', ['-?']).error === undefined ? null : 'ssh-keygen is not installed',
+  ssh: spawnSync('ssh', ['-V']).error === undefined ? null : 'ssh is not installed',
+  rsync: whyNoRsync(),
   root: isRoot ? null : 'not root',
   mount: isRoot ? whyNoMount() : 'not root, so nothing can be mounted',
   otherUser: whyNoOtherUser(),

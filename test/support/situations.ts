@@ -2,7 +2,8 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { startSshd, type TestSshd, type TestSshdOptions } from './sshd.ts';
+import { startInProcessServer } from './ssh-server.ts';
+import { startSshd, type TestSshd, type TestSshdOptions, whyNoSshd } from './sshd.ts';
 import { PROGRAM, type RunResult, type RunSettings, temporaryFolder, tidemark } from './tidemark.ts';
 import { litterIn, rsyncDifferences, Tree } from './trees.ts';
 
@@ -20,6 +21,11 @@ export const TO_SSH: Wiring = { name: 'local↔ssh', alpha: 'local', beta: 'ssh'
 export const FROM_SSH: Wiring = { name: 'ssh↔local', alpha: 'ssh', beta: 'local' };
 export const BOTH_SSH: Wiring = { name: 'ssh↔ssh', alpha: 'ssh', beta: 'ssh' };
 export const WIRINGS: readonly Wiring[] = [LOCAL, TO_SSH, FROM_SSH];
+
+/** Why an ssh server inside the test has to do, or null; TIDEMARK_E2E_IN_PROCESS_SSH asks for it. */
+export function whyNoRealSshd(): string | null {
+  return process.env.TIDEMARK_E2E_IN_PROCESS_SSH === undefined ? whyNoSshd() : 'not wanted by the environment';
+}
 
 /** One per test file: a folder, a server, and the far side's home. */
 export class Ground {
@@ -41,7 +47,8 @@ export class Ground {
     const { path, dispose } = temporaryFolder('tidemark-e2e-');
     const farHome = join(path, 'far-home');
     const environment = { TIDEMARK_HOME: farHome, ...options.sshd?.environment };
-    const sshd = options.ssh === false ? null : await startSshd({ ...options.sshd, environment });
+    const start = whyNoRealSshd() === null ? startSshd : startInProcessServer;
+    const sshd = options.ssh === false ? null : await start({ ...options.sshd, environment });
     return new Ground(path, dispose, sshd, farHome);
   }
 

@@ -51,10 +51,13 @@ export class Tree {
     for (const word of wordsOf(words)) this.#editOne(word);
   }
 
-  /** The tree in the same notation, one word per entry, sorted; directories only if empty or with a mode of their own. */
-  list(): string[] {
+  /**
+   * The tree in the same notation, one word per entry, sorted; directories only if empty or with a mode of their own.
+   * `exactTimes` adds the nanoseconds of files.
+   */
+  list(exactTimes = false): string[] {
     const lines: string[] = [];
-    this.#listInto(lines, '');
+    this.#listInto(lines, '', exactTimes);
     return lines.sort();
   }
 
@@ -124,7 +127,7 @@ export class Tree {
     return `${name}|`;
   }
 
-  #listInto(lines: string[], path: string): void {
+  #listInto(lines: string[], path: string, exactTimes: boolean): void {
     for (const name of readdirSync(absolute(this.root, path), { encoding: 'buffer' })) {
       if (path === '' && name.toString('latin1') === HIDDEN) continue;
       const below = path === '' ? name.toString('latin1') : `${path}/${name.toString('latin1')}`;
@@ -136,14 +139,15 @@ export class Tree {
         const isEmpty = readdirSync(target).length === 0;
         const ownMode = mode === DEFAULT_MODES.directory ? '' : `!${mode.toString(8)}`;
         if (isEmpty || ownMode !== '') lines.push(`${shown}/${ownMode}`);
-        this.#listInto(lines, below);
+        this.#listInto(lines, below, exactTimes);
       } else if (stat.isSymbolicLink()) {
         lines.push(`${shown}->${escapeBytes(readlinkSync(target, { encoding: 'buffer' }))}`);
       } else if (stat.isFile()) {
         const ownMode = mode === DEFAULT_MODES.file ? '' : `!${mode.toString(8)}`;
         const seconds = Math.floor(stat.mtimeMs / 1000);
         const content = stat.size > HUGE_BYTES ? `#${stat.size}` : describeContent(readFileSync(target));
-        lines.push(`${shown}=${content}${ownMode}${seconds < OLD_SECONDS ? `@${seconds}` : ''}`);
+        const exact = exactTimes ? ` ${lstatSync(target, { bigint: true }).mtimeNs}` : '';
+        lines.push(`${shown}=${content}${ownMode}${seconds < OLD_SECONDS ? `@${seconds}` : ''}${exact}`);
       } else lines.push(`${shown}|`);
     }
   }
@@ -169,15 +173,28 @@ export function snapshotOf(root: string): string[] {
   return lines;
 }
 
+/** Why the independent comparator is missing here, or null where it is not. */
+export function whyNoRsync(): string | null {
+  return spawnSync('rsync', ['--version']).error === undefined ? null : 'rsync is not installed';
+}
+
 /**
  * What the independent comparator says about two trees: lines of `rsync -naHAXic --delete`, none where they are equal.
- * Times of directories are none of tidemark's promises.
+ * Times of directories are none of tidemark's promises. Without rsync a plainer look at names, kinds, contents, modes
+ * and times has to do.
  */
 export function rsyncDifferences(from: string, to: string, extra: readonly string[] = []): string[] {
   const words = ['-naHAXic', '--omit-dir-times', '--delete', `--exclude=/${HIDDEN}`, ...extra];
   const run = spawnSync('rsync', [...words, from, to], { encoding: 'latin1', maxBuffer: 1 << 28 });
-  if (run.error !== undefined) throw run.error;
+  if (run.error !== undefined) return plainDifferences(from, to);
   return `${run.stdout}${run.stderr}`.split('\n').filter((line) => line !== '');
+}
+
+function plainDifferences(from: string, to: string): string[] {
+  const factsOf = (root: string) => new Set(new Tree(root.replace(/\/$/, '')).list(true));
+  const [left, right] = [factsOf(from), factsOf(to)];
+  const missing = [...left].filter((line) => !right.has(line)).map((line) => `> ${line}`);
+  return [...missing, ...[...right].filter((line) => !left.has(line)).map((line) => `< ${line}`)];
 }
 
 /** Names in the staging folder of a root: litter, where no run is going on. */
