@@ -73,8 +73,7 @@ function prepareDataFile(path: string): StoreFault | null {
   const fd = openOwn(path, constants.O_CREAT);
   if (typeof fd !== 'number') return fd;
   try {
-    const { size } = fstatSync(fd);
-    return size === 0 ? null : checkPages(fd, size);
+    return fstatSync(fd).size === 0 ? null : checkPages(fd);
   } finally {
     closeSync(fd);
   }
@@ -94,14 +93,15 @@ function openOwn(path: string, flags: number): number | StoreFault {
   return { kind: 'unusable', detail: `${path} is not a file of ours` };
 }
 
-function checkPages(fd: number, sizeBytes: number): StoreFault | null {
+function checkPages(fd: number): StoreFault | null {
   const first = readMeta(fd, 0);
   if (first === null) return { kind: 'damaged', detail: 'no store file' };
   const second = readMeta(fd, first.pageBytes);
   if (second === null || second.pageBytes !== first.pageBytes)
     return { kind: 'damaged', detail: 'no second meta page' };
   const newest = second.transaction > first.transaction ? second : first;
-  const pages = BigInt(Math.floor(sizeBytes / first.pageBytes));
+  // After the meta pages were read: another thread may be writing, and pages are there before a meta page names them.
+  const pages = BigInt(Math.floor(fstatSync(fd).size / first.pageBytes));
   const isEmpty = newest.root === NO_ROOT;
   if (newest.lastPage < 1n || (!isEmpty && (newest.root > newest.lastPage || newest.root >= pages))) {
     return { kind: 'damaged', detail: 'file cut short' };
