@@ -35,10 +35,11 @@ export const RECORD_FLAG = { stat: 1, racy: 2, plain: 4, file: 8, fast: 16, stro
 /** Where the packed stat lies in a row. */
 export const RECORD_STAT_OFFSET = 1;
 
-/** Offsets in a packed stat: mode, size, ctime, end. */
+/** Offsets in a packed stat. */
 const MODE = 12;
 const SIZE = 32;
 const CTIME = 48;
+const BIRTH = 56;
 
 const FAST_BYTES = 8;
 const STRONG_BYTES = 32;
@@ -88,6 +89,13 @@ export function decodeRecord(bytes: Buffer, end = bytes.length): IndexRecord {
   return { entry, packedStat, racy: (flags & RECORD_FLAG.racy) !== 0 };
 }
 
+/** The packed stat of a row, a view; null where it has none. The rest of the row is not looked at. */
+export function packedStatIn(bytes: Buffer, end = bytes.length): Uint8Array | null {
+  const start = RECORD_STAT_OFFSET;
+  if (((bytes[0] as number) & RECORD_FLAG.stat) === 0 || end < start + STAT_BYTES) return null;
+  return bytes.subarray(start, start + STAT_BYTES);
+}
+
 /** Change time of a packed stat. */
 export function ctimeNsOf(packedStat: Uint8Array): bigint {
   return new DataView(packedStat.buffer, packedStat.byteOffset, STAT_BYTES).getBigInt64(CTIME, true);
@@ -98,9 +106,12 @@ export function holdsStat(row: Uint8Array, packedStat: Uint8Array): boolean {
   return sameBytes(row, packedStat, MODE, STAT_BYTES);
 }
 
-/** For directories: mode, owner and inode only, since size and times move with what is in it. */
+/**
+ * For directories: mode, owner, inode and birth, since size and the other times move with what is in it. Birth, because
+ * a directory removed and made again may get the same inode, and is another one.
+ */
 export function holdsDirectoryStat(row: Uint8Array, packedStat: Uint8Array): boolean {
-  return sameBytes(row, packedStat, MODE, SIZE);
+  return sameBytes(row, packedStat, MODE, SIZE) && sameBytes(row, packedStat, BIRTH, STAT_BYTES);
 }
 
 /** When a stat was taken, by the same clock files are stamped with. */
