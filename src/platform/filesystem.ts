@@ -55,6 +55,8 @@ export type LeaseState = 'held' | 'refused' | 'unsupported';
 /** Contents of a small file read in one call. */
 export interface SmallFile {
   readonly before: Stat;
+  /** `before` as listings and the index hold it; valid as long as `contents`. */
+  readonly packedBefore: Uint8Array;
   readonly after: Stat;
   /** `refused`: somebody has the file open for writing. `held`: nobody had, while it was read. */
   readonly lease: LeaseState;

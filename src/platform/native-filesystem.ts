@@ -51,6 +51,7 @@ function objects(addon: Addon) {
 
 function smallFileReader(addon: Addon) {
   const facts = Buffer.alloc(2 * STAT_BYTES + 8);
+  const packedBefore = facts.subarray(0, STAT_BYTES);
   const numbers = new Uint32Array(facts.buffer, facts.byteOffset + 2 * STAT_BYTES, 2);
   // One buffer for all: an allocation for each file would cost more than reading it.
   let buffer = Buffer.alloc(0);
@@ -58,9 +59,13 @@ function smallFileReader(addon: Addon) {
     if (buffer.length < maxBytes) buffer = Buffer.allocUnsafeSlow(maxBytes);
     addon.readSmallFile(root, narrow(path), buffer.subarray(0, maxBytes), facts);
     const length = numbers[1] ?? 0;
+    const before = unpackStat(facts);
+    // Six more big integers for each file would only be garbage.
+    const isSame = facts.compare(facts, 0, STAT_BYTES, STAT_BYTES, 2 * STAT_BYTES) === 0;
     return {
-      before: unpackStat(facts),
-      after: unpackStat(facts, STAT_BYTES),
+      before,
+      packedBefore,
+      after: isSame ? before : unpackStat(facts, STAT_BYTES),
       lease: leaseState(numbers[0]),
       contents: buffer.subarray(0, length),
     };

@@ -1,5 +1,6 @@
 /** Whole small files with node:fs. */
 import * as fs from 'node:fs';
+import { packStat } from './core/stat-codec.ts';
 import type { Fd, SmallFile, Stat } from './filesystem.ts';
 import { createNew, openRegular } from './portable-open.ts';
 import { statFrom, timeFrom } from './portable-stat.ts';
@@ -11,7 +12,7 @@ export function readSmallFileAt(place: Buffer, maxBytes: number): SmallFile {
     const before = statOf(fd);
     const buffer = Buffer.allocUnsafe(Math.min(before.sizeBytes, maxBytes));
     const contents = buffer.subarray(0, readFully(fd, buffer));
-    return { before, after: statOf(fd), lease: 'unsupported', contents };
+    return { before, packedBefore: packStat(before), after: statOf(fd), lease: 'unsupported', contents };
   } finally {
     fs.closeSync(fd);
   }

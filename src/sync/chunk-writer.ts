@@ -3,13 +3,18 @@ import { ByteWriter } from '../platform/core/bytes.ts';
 import { type ContentRecord, writeRecord } from './core/content.ts';
 import { CHUNK_BYTES } from './core/limits.ts';
 
+/** The memory of the last writer that was closed: a thread supplies one group of files after another. */
+let spare: ByteWriter | null = null;
+
 /** `write` never waits; the writer of many or large records asks `isFull` between them, so no chunk outgrows the limit. */
 export class ChunkWriter {
-  readonly #out = new ByteWriter(2 * CHUNK_BYTES);
+  readonly #out: ByteWriter;
   readonly #emit: (chunk: Buffer) => Promise<void>;
 
   constructor(emit: (chunk: Buffer) => Promise<void>) {
     this.#emit = emit;
+    this.#out = spare ?? new ByteWriter(2 * CHUNK_BYTES);
+    spare = null;
   }
 
   get isFull(): boolean {
@@ -25,5 +30,10 @@ export class ChunkWriter {
     if (this.#out.length === 0) return;
     await this.#emit(this.#out.view());
     this.#out.clear();
+  }
+
+  /** After the last flush: nothing may be written any more. */
+  close(): void {
+    spare = this.#out;
   }
 }

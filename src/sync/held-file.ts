@@ -56,11 +56,11 @@ export interface Sighting {
   readonly seen: { readonly sizeBytes: number; readonly mtimeNs: bigint } | null;
 }
 
-/** Throws ReadRefused where `stat` is not what was seen. */
-export function checkSighting(stat: Stat, { packedStat, seen }: Sighting): void {
+/** Throws ReadRefused where `stat` is not what was seen. `packed`: its packed form, where that is at hand. */
+export function checkSighting(stat: Stat, { packedStat, seen }: Sighting, packed?: Uint8Array): void {
   const isSame =
     packedStat !== null
-      ? sameStat(packStat(stat), packedStat)
+      ? sameStat(packed ?? packStat(stat), packedStat)
       : seen === null || (stat.sizeBytes === seen.sizeBytes && stat.mtimeNs === seen.mtimeNs);
   if (!isSame) throw changedSince('changed since it was looked at');
 }
@@ -79,17 +79,18 @@ export function readProvenSmall(
   const startedNs = now();
   const file = opening(() => fileSystem.readSmallFile(root, path, maxBytes));
   if (file.lease === 'refused') throw openForWriting();
-  checkSighting(file.before, sighting);
+  checkSighting(file.before, sighting, file.packedBefore);
   if (file.before.sizeBytes > maxBytes) return null;
   checkUndisturbed(file.before, file.after);
   if (file.contents.length !== file.before.sizeBytes) throw changedSince('changed while it was read');
   if (!mustReadTwice(file.lease, file.before, startedNs)) return file;
   const contents = Buffer.from(file.contents);
+  const packedBefore = Buffer.from(file.packedBefore);
   const again = opening(() => fileSystem.readSmallFile(root, path, maxBytes));
   if (again.lease === 'refused') throw openForWriting();
   checkUndisturbed(file.before, again.after);
   if (!again.contents.equals(contents)) throw changedSince('changed while it was read');
-  return { ...file, contents };
+  return { ...file, packedBefore, contents };
 }
 
 /** A file open for reading, under a lease where possible. All methods throw ReadRefused. */
@@ -208,6 +209,7 @@ function mustReadTwice(lease: LeaseState, stat: Stat, startedNs: bigint): boolea
 
 /** The fields of `sameStat`, compared without packing: this runs for every small file. */
 function checkUndisturbed(before: Stat, after: Stat): void {
+  if (before === after) return;
   const isSame =
     before.ctimeNs === after.ctimeNs &&
     before.mtimeNs === after.mtimeNs &&

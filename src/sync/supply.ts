@@ -5,7 +5,6 @@
  * read with the proof of held-file.ts and carries the SHA-256 of the whole; one that is no longer what the plan saw, or
  * that is being written, becomes a `failed` record and nothing of it is put in place on the other side.
  */
-import { packStat } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { SMALL_FILE_BYTES } from './core/limits.ts';
@@ -40,6 +39,7 @@ export async function supplyFiles(
     if (out.isFull) await out.flush();
   }
   await out.flush();
+  out.close();
 }
 
 /** False where the file has to be streamed instead. */
@@ -57,6 +57,6 @@ function supplySmall(
   if (file === null) return false;
   const entry = entryAsRead(order, file.before, hashBytes(file.contents, 'both'));
   out.write({ kind: 'small', id, entry, bytes: file.contents });
-  context.onRead?.(id, packStat(file.before), entry);
+  context.onRead?.(id, Buffer.from(file.packedBefore), entry);
   return true;
 }

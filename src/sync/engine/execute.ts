@@ -40,6 +40,7 @@ export async function execute(
       ),
     );
     ledger.flush();
+    progress.reportNow();
     input.signal.throwIfAborted();
   }
 }
@@ -61,12 +62,16 @@ function applyOptions(options: SessionOptions): ApplyOptions {
   return { durable, backup, keepVersionsSeconds, metadata };
 }
 
-/** Counts what moves. Events come at every chunk; whoever shows them thins them out. */
+/** Time between two events of progress; there may be thousands of outcomes in it. */
+const REPORT_EVERY_MS = 50;
+
+/** Counts what moves, and reports it now and then. */
 class Progress {
   readonly #input: SyncInput;
   readonly #plan: Plan;
   readonly #ledger: Ledger;
   #bytesDone = 0;
+  #reportedAtMs = Number.NEGATIVE_INFINITY;
   #current: { prepared: Prepared; startedAt: number } | null = null;
 
   constructor(input: SyncInput, plan: Plan, ledger: Ledger) {
@@ -84,6 +89,11 @@ class Progress {
   }
 
   report(): void {
+    if (performance.now() - this.#reportedAtMs >= REPORT_EVERY_MS) this.reportNow();
+  }
+
+  reportNow(): void {
+    this.#reportedAtMs = performance.now();
     const event: ProgressEvent = {
       type: 'progress',
       phase: 'transferring',

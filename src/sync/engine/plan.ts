@@ -124,11 +124,11 @@ function writeStep(out: ByteWriter, step: Step): void {
   out.u8(KINDS.indexOf(step.kind)).u8(step.side === 'alpha' ? 0 : 1);
   switch (step.kind) {
     case 'put':
-      out.u8(REASONS.indexOf(step.reason)).u8((step.paired === true ? 1 : 0) | (step.isEarly === true ? 2 : 0));
+      out.u8(REASONS.indexOf(step.reason)).u8(putMarks(step));
       writePath(out, step.path);
       writeEntry(out, step.before);
       writeEntry(out, step.after);
-      writeEntry(out, step.source);
+      if (!isSourceAfter(step)) writeEntry(out, step.source);
       return;
     case 'remove':
       out.u8(step.makesRoom ? 1 : 0);
@@ -144,6 +144,31 @@ function writeStep(out: ByteWriter, step: Step): void {
   }
 }
 
+/** Most files arrive as they are at their source: one entry then stands for both, on disk and in memory. */
+const MARK = { paired: 1, early: 2, sourceIsAfter: 4 } as const;
+
+function putMarks(step: PutDecision & { readonly paired?: boolean }): number {
+  return (
+    (step.paired === true ? MARK.paired : 0) |
+    (step.isEarly === true ? MARK.early : 0) |
+    (isSourceAfter(step) ? MARK.sourceIsAfter : 0)
+  );
+}
+
+function isSourceAfter({ source, after }: PutDecision): boolean {
+  return (
+    source !== null &&
+    after.kind === 'file' &&
+    source.digests === after.digests &&
+    source.sizeBytes === after.sizeBytes &&
+    source.mtimeNs === after.mtimeNs &&
+    source.mode === after.mode &&
+    source.owner === after.owner &&
+    source.xattrs === after.xattrs &&
+    source.linkTo === after.linkTo
+  );
+}
+
 function readStep(from: ByteReader): Step {
   const kind = KINDS[from.u8()];
   const side: Side = from.u8() === 0 ? 'alpha' : 'beta';
@@ -151,11 +176,11 @@ function readStep(from: ByteReader): Step {
     case 'put': {
       const reason = REASONS[from.u8()] ?? 'create';
       const flags = from.u8();
-      const marks = { paired: (flags & 1) !== 0, ...((flags & 2) !== 0 ? { isEarly: true as const } : {}) };
+      const marks = { paired: (flags & MARK.paired) !== 0, ...(flags & MARK.early ? { isEarly: true as const } : {}) };
       const path = readPath(from);
       const before = readEntry(from);
       const after = readTrackedEntry(from);
-      const source = readEntry(from);
+      const source = flags & MARK.sourceIsAfter ? after : readEntry(from);
       return { kind, side, path, reason, before, after, source: source?.kind === 'file' ? source : null, ...marks };
     }
     case 'remove': {

@@ -19,8 +19,8 @@ import { preferReuse } from './reuse.ts';
 
 /** Bytes of operations and content queued for the target. */
 const QUEUE_BYTES = 2 * 1024 * 1024;
-/** Steps prepared together: one question about reuse, one chunk of operations. */
-const STEPS_PER_BATCH = 256;
+/** Steps prepared together: one question about reuse, one chunk of operations, a call for each reading thread. */
+const STEPS_PER_BATCH = BATCH_ENTRIES;
 
 /** A step and the operation it became. */
 export interface Prepared {

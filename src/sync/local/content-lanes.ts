@@ -8,7 +8,7 @@ import type { SupplyOrder } from '../endpoint.ts';
 /** Chunks read ahead of the consumer. */
 const AHEAD_BYTES = 2 * 1024 * 1024;
 /** Small files per call: enough to hide the cost of a call, few enough to spread over the threads. */
-const ORDERS_PER_CALL = 128;
+const ORDERS_PER_CALL = 512;
 const BYTES_PER_CALL = 2 * 1024 * 1024;
 
 /** Runs `read` on groups of orders, `lanes` at a time; yields the chunks they emit, in no particular order between groups. */

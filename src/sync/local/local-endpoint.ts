@@ -98,7 +98,7 @@ export class LocalEndpoint implements Endpoint {
     const { index, thread, wouldBeMade } = this.#ready();
     this.#digest = options.digest;
     const { scanned, hashed, entries, entriesBefore } = await this.#pool
-      .writer()
+      .scanner()
       .call<ScanResult>('scan', { ...thread, options });
     if (wouldBeMade) index.put(ROOT, newRoot(), '');
     return { cursor: index.cursor(), scanned, hashed, entries, entriesBefore };

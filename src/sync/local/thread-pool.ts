@@ -1,6 +1,7 @@
 /**
- * The threads of a local endpoint: one for the scan and for applying (both write the index and keep state), the others
- * for reading and hashing. They start when first needed.
+ * The threads of a local endpoint: one for applying, which keeps state, the others for reading and hashing. They start
+ * when first needed. The scan comes before both and runs alone; its thread becomes whichever of them is needed first,
+ * since a thread that only scanned would keep its memory for nothing.
  */
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -14,6 +15,9 @@ export class ThreadPool {
   readonly #size: number;
   readonly #threads: { readonly thread: Thread; busy: number }[] = [];
   #writer: Thread | null = null;
+  #scanner: Thread | null = null;
+  /** True while the scanner has no other role. */
+  #isScannerFree = false;
 
   constructor(size = Math.max(1, Math.min(MAX_READERS, availableParallelism()))) {
     this.#size = size;
@@ -24,9 +28,19 @@ export class ThreadPool {
     return this.#size;
   }
 
-  /** The thread that owns the writing state. */
+  /** The thread for a scan: the writer where there is one, for its state ends with a new look at the tree. */
+  scanner(): Thread {
+    if (this.#writer !== null) return this.#writer;
+    if (this.#scanner === null) {
+      this.#scanner = new Thread(threadEntry());
+      this.#isScannerFree = true;
+    }
+    return this.#scanner;
+  }
+
+  /** The thread that owns the state of applying. */
   writer(): Thread {
-    this.#writer ??= new Thread(threadEntry());
+    this.#writer ??= this.#freeThread();
     return this.#writer;
   }
 
@@ -51,15 +65,23 @@ export class ThreadPool {
   }
 
   async close(): Promise<void> {
-    const threads = [...this.#threads.map(({ thread }) => thread), ...(this.#writer === null ? [] : [this.#writer])];
-    await Promise.all(threads.map((thread) => thread.close()));
+    const others = [this.#writer, this.#scanner].filter((thread) => thread !== null);
+    const threads = new Set([...this.#threads.map(({ thread }) => thread), ...others]);
+    await Promise.all([...threads].map((thread) => thread.close()));
+  }
+
+  /** The scanner where it has nothing else to do, else a new thread. */
+  #freeThread(): Thread {
+    if (this.#scanner === null || !this.#isScannerFree) return new Thread(threadEntry());
+    this.#isScannerFree = false;
+    return this.#scanner;
   }
 
   #leastBusy(): { readonly thread: Thread; busy: number } {
     const idle = this.#threads.find(({ busy }) => busy === 0);
     if (idle !== undefined) return idle;
     if (this.#threads.length < this.#size) {
-      const slot = { thread: new Thread(threadEntry()), busy: 0 };
+      const slot = { thread: this.#freeThread(), busy: 0 };
       this.#threads.push(slot);
       return slot;
     }

@@ -11,7 +11,7 @@ import { MalformedError } from '../../platform/core/bytes.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
 import { identityOf as identityOfStat, sameStat } from '../../platform/core/stat-codec.ts';
 import type { Digests } from '../core/entry.ts';
-import { decodeRecord, encodeRecord, type IndexRecord } from '../core/index-record.ts';
+import { decodeRecord, encodeRecord, type IndexRecord, packedStatIn } from '../core/index-record.ts';
 import { factKey, type Place } from '../core/tree-key.ts';
 import type { Change } from '../endpoint.ts';
 import { type ChangedPaths, ChangeLog } from './change-log.ts';
@@ -98,6 +98,12 @@ export class Index {
   /** {@link get} as an undecoded row (see index-record.ts). */
   node(path: BytePath): TreeNode | null {
     return this.#tree.get(path);
+  }
+
+  /** The packed stat recorded for `path`, without decoding the rest; null where none is. */
+  packedStat(path: BytePath): Uint8Array | null {
+    const node = this.#tree.get(path);
+    return node === null ? null : packedStatIn(node.value, node.end);
   }
 
   /** What is known of `path`, in the form in which changes are told. */
