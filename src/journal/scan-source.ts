@@ -50,8 +50,11 @@ export interface WalkedDirectory {
   readonly fault: { readonly code: string; readonly message: string } | null;
 }
 
-/** Directories listed in one call: enough to keep the threads of the file system busy, little enough to hold. */
-const DIRECTORIES_PER_BATCH = 128;
+/** Directories listed in one call, at most: enough to keep the threads of the file system busy. */
+const MAX_DIRECTORIES_PER_BATCH = 128;
+
+/** Entries wanted in one call, judged by the directories seen so far: little enough to hold. */
+const ENTRIES_PER_BATCH = 16_384;
 
 interface Waiting {
   readonly path: BytePath;
@@ -69,15 +72,19 @@ export function* walkTree(
   options: WalkOptions,
 ): Generator<readonly WalkedDirectory[], void, void> {
   const device = deviceOf(fileSystem.fstat(root).dev);
+  const seen = { directories: 0, entries: 0 };
   let waiting: Waiting[] = [{ path: ROOT, scope: readRootScope(fileSystem, root, options.ignore), depth: 0 }];
   while (waiting.length > 0) {
     const next: Waiting[] = [];
-    for (let start = 0; start < waiting.length; start += DIRECTORIES_PER_BATCH) {
-      const batch = waiting.slice(start, start + DIRECTORIES_PER_BATCH);
+    for (let start = 0, length = 0; start < waiting.length; start += length) {
+      const batch = waiting.slice(start, start + batchLength(seen));
+      length = batch.length;
       const listings = fileSystem.readDirectories(
         root,
         batch.map(({ path }) => path),
       );
+      seen.directories += length;
+      for (const { entries } of listings) seen.entries += entries.length;
       yield listings.map((listing, index) => {
         const directory = batch[index] as Waiting;
         return judge(fileSystem, root, options, device, directory, listing, next);
@@ -85,6 +92,11 @@ export function* walkTree(
     }
     waiting = next;
   }
+}
+
+function batchLength({ directories, entries }: { readonly directories: number; readonly entries: number }): number {
+  const fitting = Math.floor((ENTRIES_PER_BATCH * directories) / Math.max(1, entries));
+  return Math.max(1, Math.min(MAX_DIRECTORIES_PER_BATCH, fitting));
 }
 
 /** The rules at the root, read from the ignore file there as it is now. */
