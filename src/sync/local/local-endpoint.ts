@@ -45,6 +45,8 @@ const CANDIDATES_PER_SIZE = 4;
 const CHUNKS_AHEAD = 3;
 /** Memory for a chunk; rarely one needs more. */
 const CHUNK_MEMORY_BYTES = 1024 * 1024;
+/** A first scan of more than this leaves its thread with more garbage in memory than a new thread costs. */
+const MANY_ENTRIES = 30_000;
 /** Files hashed in one call of a thread. */
 const DIGESTS_PER_CALL = 64;
 
@@ -100,6 +102,7 @@ export class LocalEndpoint implements Endpoint {
     const { scanned, hashed, entries, entriesBefore } = await this.#pool
       .scanner()
       .call<ScanResult>('scan', { ...thread, options });
+    if (entriesBefore === 0 && entries > MANY_ENTRIES) await this.#pool.endScanner();
     if (wouldBeMade) index.put(ROOT, newRoot(), '');
     return { cursor: index.cursor(), scanned, hashed, entries, entriesBefore };
   }
@@ -155,7 +158,9 @@ export class LocalEndpoint implements Endpoint {
 
   supply(orders: AsyncIterable<readonly SupplyOrder[]>): AsyncIterable<Buffer> {
     const { thread } = this.#ready();
-    return readInLanes(orders, this.#pool.size, (group, emit) =>
+    // One less than there are processors: what is read has to be sent on as well, and a thread too many costs its start.
+    const lanes = Math.max(1, this.#pool.size - 1);
+    return readInLanes(orders, lanes, (group, emit) =>
       this.#pool.read<void>('supply', { ...thread, orders: group }, emit),
     );
   }

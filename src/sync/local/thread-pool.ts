@@ -38,6 +38,14 @@ export class ThreadPool {
     return this.#scanner;
   }
 
+  /** Ends the thread that scanned, where it has no other role yet: what it made garbage of goes with it. */
+  async endScanner(): Promise<void> {
+    if (this.#scanner === null || !this.#isScannerFree) return;
+    const scanner = this.#scanner;
+    this.#scanner = null;
+    await scanner.close();
+  }
+
   /** The thread that owns the state of applying. */
   writer(): Thread {
     this.#writer ??= this.#freeThread();
