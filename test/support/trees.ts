@@ -13,6 +13,7 @@ import {
   closeSync,
   ftruncateSync,
   lstatSync,
+  lutimesSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -31,6 +32,8 @@ const HIDDEN = '.tidemark';
 const DEFAULT_MODES = { file: 0o644, directory: 0o755 } as const;
 /** Modification times before this were set on purpose and are listed; all others are those of the moment. */
 const OLD_SECONDS = 1_500_000_000;
+/** Modification time of symlinks made here. */
+const LINK_SECONDS = 1_600_000_000;
 const LISTED_CONTENT_BYTES = 64;
 /** Larger ones are known by their size only. */
 const HUGE_BYTES = 1 << 28;
@@ -99,6 +102,8 @@ export class Tree {
         break;
       case 'symlink':
         symlinkSync(bytesOf(kind.target), target);
+        // One time for all, as two sides made one after the other would differ by it or not as chance has it.
+        lutimesSync(target, LINK_SECONDS, LINK_SECONDS);
         break;
       case 'fifo':
         spawnSync('mkfifo', [join(this.root, path)]);
