@@ -50,9 +50,12 @@ describe.each(WIRINGS)('$name', (wiring) => {
     const pair = await busyPair(wiring);
     const first = startTidemark(pair.arguments(), pair.settings);
     await untilStaging(pair.beta);
+    const closed = once(first, 'close');
+    first.kill('SIGSTOP');
     const second = await pair.sync();
     expect(second.code, shown(second)).toBe(6);
-    const [code] = await once(first, 'close');
+    first.kill('SIGCONT');
+    const [code] = await closed;
     expect(code).toBe(0);
     pair.expectEqual();
   });
