@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { expectNoWork, type Ground, type Pair, shown, type Wiring } from '../support/situations.ts';
 import type { RunResult } from '../support/tidemark.ts';
 import { rsyncDifferences, Tree } from '../support/trees.ts';
-import type { Situation } from './table.ts';
+import type { Situation } from './situation.ts';
 
 /** Defines the tests of `situations` for one wiring. */
 export function describeTable(ground: () => Ground, wiring: Wiring, situations: readonly Situation[]): void {
