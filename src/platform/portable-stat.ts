@@ -18,12 +18,16 @@ export function statFrom(from: fs.BigIntStats): Stat {
   };
 }
 
+/** Node 24 passes on nanoseconds, as far as a double holds them; before, what is below a microsecond was cut off. */
+const KEEPS_NANOSECONDS = Number(process.versions.node.split('.')[0]) >= 24;
+
 /**
- * A time for utimes calls, true to the microsecond (which is all libuv passes on), rounded down.
- * A quarter of a microsecond keeps the conversions through floating point from falling into the one before.
- * Times before 1970 pass as dates, true to the millisecond, because Node takes a negative number for "now".
+ * A time for node:fs, which takes seconds as a double: right to the microsecond. Before 1970 it passes as a date, right
+ * to the millisecond, because Node takes a negative number for "now".
+ * The quarter keeps a double that falls short from losing a whole microsecond where the rest is cut off.
  */
 export function timeFrom(timeNs: bigint): number | Date {
   if (timeNs < 0n) return new Date(Number(timeNs / 1_000_000n));
+  if (KEEPS_NANOSECONDS) return Number(timeNs) / 1e9;
   return (Number(timeNs / 1000n) + 0.25) / 1e6;
 }

@@ -6,7 +6,7 @@ import { hookedFileSystem } from './hooked-filesystem.ts';
 import { BOTH_KINDS } from './kinds.ts';
 import { verdicts, Workbench } from './workbench.ts';
 
-const TIME_NS = 1_400_000_000_123_456_000n;
+const TIME_NS = 1_400_000_000_125_000_000n;
 const LINK: SymlinkEntry = { kind: 'symlink', target: 'file', mtimeNs: TIME_NS };
 
 const benches: Workbench[] = [];

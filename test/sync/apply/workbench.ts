@@ -28,7 +28,7 @@ export const OPTIONS: ApplyOptions = {
 /** In memory where there is such a place: these tests are about order, not about disks. */
 const BASE = fs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
-export const NEW_NS = 1_600_000_000_654_321_000n;
+export const NEW_NS = 1_600_000_000_625_000_000n;
 
 /** An operation with the content it needs. */
 export interface Order {
