@@ -1,5 +1,5 @@
 /** In which order decisions are carried out where that is not the order they come in. */
-import type { Decision, PutDecision } from './plan.ts';
+import type { Decision } from './plan.ts';
 
 /**
  * Stages of a run, one after another; both sides may work at once within a stage, since none waits for the other there.
@@ -8,14 +8,18 @@ import type { Decision, PutDecision } from './plan.ts';
  * conflicts moved aside: everything after speaks of the trees as they are then.
  * `fill` puts, with the removals that make room for them: within a side, in the order they come.
  * `clear` all other removals, in the order they come (children first): late, so that content that moved can be reused.
- * `finish` second halves of directory puts, in the *reverse* of the order their first halves came in (children first).
- * `note` nothing to do on either side: other records, conflicts, problems.
+ * `note` between `arrange` and `fill`: nothing to do on either side: other records, conflicts, problems.
  */
-export const STAGES = ['arrange', 'fill', 'clear', 'finish', 'note'] as const;
+export const STAGES = ['arrange', 'fill', 'clear'] as const;
 export type Stage = (typeof STAGES)[number];
 
-/** The stage a decision belongs to. Second halves of directory puts go to `finish` by their maker. */
-export function stageOf(decision: Decision): Stage {
+/** What is carried out on a side. */
+export type SideDecision = Extract<Decision, { readonly kind: 'put' | 'remove' | 'rename' | 'keep-loser' }>;
+
+/** The stage a decision belongs to. */
+export function stageOf(decision: SideDecision): Stage;
+export function stageOf(decision: Decision): Stage | 'note';
+export function stageOf(decision: Decision): Stage | 'note' {
   switch (decision.kind) {
     case 'rename':
     case 'record-rename':
@@ -30,20 +34,4 @@ export function stageOf(decision: Decision): Stage {
     case 'problem':
       return 'note';
   }
-}
-
-/** What the owner needs to fill or empty a directory: read, write and search. */
-const OWNER_ACCESS = 0o700;
-
-/**
- * Splits the put of a directory that its own owner could not fill into one that can be filled and one that finishes it.
- * null: the put needs no splitting. The second half expects what the first leaves behind.
- */
-export function splitDirectoryPut(
-  put: PutDecision,
-): { readonly first: PutDecision; readonly last: PutDecision } | null {
-  const { after } = put;
-  if (after.kind !== 'directory' || (after.mode & OWNER_ACCESS) === OWNER_ACCESS) return null;
-  const open = { ...after, mode: after.mode | OWNER_ACCESS };
-  return { first: { ...put, after: open }, last: { ...put, reason: 'metadata', before: open, after } };
 }

@@ -12,8 +12,7 @@
  *    before parents) and must be done before it. Creations come parents first.
  * 3. Other removals come children before parents. They may be done as they come, but better after all puts of that
  *    side: until then their content can be reused for files that were moved without being recognised.
- * 4. A `put` of a directory without write permission for its owner is done in two steps (`splitDirectoryPut`), the
- *    second after everything else, children before parents.
+ * 4. A directory that its owner may not write to is filled all the same: the applier widens its mode for the while.
  *
  * Nothing is emitted for a path where both sides and the ancestor agree: reconciling reconciled trees is empty.
  * A decision is about one path. Nothing may be derived for paths it does not name, except that `rename` moves whatever

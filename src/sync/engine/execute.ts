@@ -3,11 +3,12 @@
  */
 
 import { otherSide, type Side } from '../core/entry.ts';
+import { STAGES } from '../core/plan-order.ts';
 import type { ApplyOptions, Checkpoint } from '../endpoint.ts';
 import type { SessionOptions } from '../options.ts';
 import type { ProgressEvent } from '../report.ts';
 import type { Ledger } from './ledger.ts';
-import { type Plan, STAGES, type Step } from './plan.ts';
+import type { Plan, Step } from './plan.ts';
 import type { SyncInput } from './synchronize.ts';
 import { type Prepared, transfer } from './transfer.ts';
 

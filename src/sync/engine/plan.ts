@@ -21,14 +21,11 @@ import type {
   RenameDecision,
   Renaming,
 } from '../core/plan.ts';
+import { STAGES, type Stage, stageOf } from '../core/plan-order.ts';
 import { Spool } from './spool.ts';
 
 /** A decision to be carried out on one side. `paired`: the same path is also put on the other side. */
 export type Step = (PutDecision | RemoveDecision | RenameDecision | KeepLoserDecision) & { readonly paired?: boolean };
-
-/** The stages in which something is done (see plan-order.ts). */
-export const STAGES = ['arrange', 'fill', 'clear'] as const;
-export type Stage = (typeof STAGES)[number];
 
 const SIDES: readonly Side[] = ['alpha', 'beta'];
 
@@ -81,7 +78,7 @@ export class Plan {
         const paired = all.some(
           (other) => other.kind === 'put' && other.side !== decision.side && other.path === decision.path,
         );
-        this.#stage(decision.side, 'fill').append({ ...decision, paired });
+        this.#stage(decision.side, stageOf(decision)).append({ ...decision, paired });
         if (decision.source !== null) {
           this.filesToTransfer++;
           this.bytesToTransfer += decision.source.sizeBytes;
@@ -90,10 +87,10 @@ export class Plan {
       }
       case 'remove':
         this.deletions[decision.side]++;
-        this.#stage(decision.side, decision.makesRoom ? 'fill' : 'clear').append(decision);
+        this.#stage(decision.side, stageOf(decision)).append(decision);
         return;
       case 'keep-loser':
-        this.#stage(decision.side, 'arrange').append(decision);
+        this.#stage(decision.side, stageOf(decision)).append(decision);
         return;
       case 'record':
         this.records.append(decision);

@@ -11,6 +11,7 @@ import type { Foldings } from '../core/collision.ts';
 import { digestsNeeded } from '../core/compare.ts';
 import type { Side } from '../core/entry.ts';
 import type { ReconcileOptions, Row } from '../core/plan.ts';
+import { STAGES } from '../core/plan-order.ts';
 import { createReconciler } from '../core/reconcile.ts';
 import { pairRenames, renameDigestsNeeded } from '../core/rename.ts';
 import { guardDeletions } from '../core/safety.ts';
@@ -21,7 +22,7 @@ import { collisionsAfterRenames, collisionsAmong, collisionsInTrees, NO_COLLISIO
 import { confirm, confirmedRows, type HashCounts } from './digests.ts';
 import { execute } from './execute.ts';
 import { actionOf, Ledger } from './ledger.ts';
-import { Plan, STAGES } from './plan.ts';
+import { Plan } from './plan.ts';
 import { changedRows, listedRows, NO_ANCESTORS } from './rows.ts';
 import { type Cursors, NO_CURSORS, type SessionStore } from './session-store.ts';
 

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { type BytePath, fromText, nameOf, toBuffer } from '../../../src/platform/core/byte-path.ts';
+import { fromText, nameOf, toBuffer } from '../../../src/platform/core/byte-path.ts';
 import { describeChange, settleConflict } from '../../../src/sync/core/conflict.ts';
 import { conflictPath } from '../../../src/sync/core/conflict-name.ts';
 import type { Entry, TrackedEntry } from '../../../src/sync/core/entry.ts';
-import { splitDirectoryPut } from '../../../src/sync/core/plan-order.ts';
 import type { ConflictPolicy } from '../../../src/sync/options.ts';
 import { directoryOf, fileOf, optionsWith } from '../../support/tree-model.ts';
 
@@ -89,22 +88,5 @@ describe('names of copies', () => {
         new RegExp(`^(${letter})+\\.conflict-beta-20250102T030405Z\\.txt$`, 'u'),
       );
     }
-  });
-});
-
-test('a directory its owner could not fill is put in two steps', () => {
-  const put = {
-    kind: 'put',
-    side: 'beta',
-    path: 'd' as BytePath,
-    reason: 'create',
-    before: null,
-    source: null,
-  } as const;
-  expect(splitDirectoryPut({ ...put, after: directoryOf(0o755) })).toBeNull();
-  expect(splitDirectoryPut({ ...put, after: fileOf('1', { mode: 0o400 }) })).toBeNull();
-  expect(splitDirectoryPut({ ...put, after: directoryOf(0o555) })).toEqual({
-    first: { ...put, after: directoryOf(0o755) },
-    last: { ...put, reason: 'metadata', before: directoryOf(0o755), after: directoryOf(0o555) },
   });
 });
