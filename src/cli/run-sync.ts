@@ -1,8 +1,8 @@
 /** Where the floors meet: endpoints are made from addresses, opened as a pair, and handed to the engine. */
 import { performance } from 'node:perf_hooks';
+import type { Side } from '../journal/core/entry.ts';
 import { TidemarkError } from '../platform/core/errors.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
-import type { Side } from '../sync/core/entry.ts';
 import type { Checkpoint, Endpoint, EndpointInfo } from '../sync/endpoint.ts';
 import { openPair } from '../sync/engine/open-pair.ts';
 import { synchronize } from '../sync/engine/synchronize.ts';

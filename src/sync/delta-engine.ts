@@ -3,11 +3,12 @@
  *
  * Both give the same bytes and the same steps. Needs `initHashing` on this thread.
  */
+
+import { xxh64 } from '../journal/hash.ts';
 import { type Addon, loadAddon } from '../platform/addon.ts';
 import { type BlockMatcher, createBlockMatcher, type MatchCounters } from './core/block-matcher.ts';
 import { DeltaEncoder } from './core/delta.ts';
 import { type BlockSigner, createBlockSigner, type Signature } from './core/signature.ts';
-import { xxh64 } from './hash.ts';
 
 /** What delta.c exports. */
 export interface DeltaAddon {

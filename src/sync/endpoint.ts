@@ -8,10 +8,11 @@
  *
  * Order of a run: open → checkpoint → changes / lookup / subtree / digest → (signatures, supply, apply)… → acknowledge → close.
  */
+import type { Change } from '../journal/core/change.ts';
+import type { FileEntry } from '../journal/core/entry.ts';
+import type { CheckpointOptions, MetadataOptions } from '../journal/core/look.ts';
 import type { BytePath } from '../platform/core/byte-path.ts';
-import type { Entry, FileEntry } from './core/entry.ts';
 import type { Outcome } from './core/operation.ts';
-import type { DigestName, IgnoreOptions, MetadataOptions } from './options.ts';
 
 /** How changes at an endpoint are noticed, best first. */
 export type Backend = 'fanotify-filesystem' | 'fanotify-directory' | 'chokidar' | 'scan';
@@ -65,17 +66,6 @@ export interface EndpointInfo {
   readonly remarks: readonly string[];
 }
 
-/** How a tree is looked at. Both sides of a session get the same. */
-export interface CheckpointOptions {
-  readonly ignore: IgnoreOptions;
-  readonly metadata: MetadataOptions;
-  readonly digest: DigestName;
-  readonly symlinks: 'posix-raw' | 'portable' | 'ignore';
-  readonly oneFileSystem: boolean;
-  /** Ignore the stat cache: every file counts as changed and is hashed again. */
-  readonly rehash: boolean;
-}
-
 /** A point in the journal of one root. */
 export interface Checkpoint {
   readonly cursor: string;
@@ -85,15 +75,6 @@ export interface Checkpoint {
   /** Tracked entries below the root now, and how many there were at the checkpoint before (0 at the first). */
   readonly entries: number;
   readonly entriesBefore: number;
-}
-
-/** One path that changed, or one path of a full listing. Batches come in path order. */
-export interface Change {
-  readonly path: BytePath;
-  /** What is there now; null: nothing. */
-  readonly entry: Entry | null;
-  /** Inode and birth time as 16 bytes: equal means the same object, wherever it is now. Of the removed object where entry is null. */
-  readonly identity: string | null;
 }
 
 /** Answer to `changes`. With `fresh` the batches list the whole tree, because `since` is unknown here. */

@@ -4,8 +4,9 @@
  * The engine and the composition above it emit {@link RunEvent}s and return one {@link Summary}; printers turn both
  * into words (src/cli/output). Nothing here knows a terminal, a language or JSON: paths stay bytes, times are numbers.
  */
+
+import type { Side } from '../journal/core/entry.ts';
 import type { BytePath } from '../platform/core/byte-path.ts';
-import type { Side } from './core/entry.ts';
 import type { Backend } from './endpoint.ts';
 import type { Mode } from './options.ts';
 

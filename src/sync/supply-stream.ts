@@ -1,16 +1,17 @@
 /** Streams one file as content records: holes as holes, a delta where the receiver gave a signature, else its bytes. */
+
+import { DATA_RECORD_BYTES } from '../journal/core/limits.ts';
+import { hashWhole } from '../journal/digest-files.ts';
+import { ContentHasher } from '../journal/hash.ts';
+import { changedSince, HeldFile, SLICE_BYTES, systemClock } from '../journal/held-file.ts';
 import { packStat } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import type { ChunkWriter } from './chunk-writer.ts';
 import type { ContentRecord } from './core/content.ts';
 import type { DeltaEncoder, DeltaStep } from './core/delta.ts';
-import { DATA_RECORD_BYTES } from './core/limits.ts';
 import { parseSignature } from './core/signature.ts';
 import { threadDeltaEngine } from './delta-engine.ts';
-import { hashWhole } from './digest-files.ts';
 import { type Extent, extentsOf, MIN_HOLE_BYTES } from './extents.ts';
-import { ContentHasher } from './hash.ts';
-import { changedSince, HeldFile, SLICE_BYTES, systemClock } from './held-file.ts';
 import { entryAsRead, type SupplyContext, type SupplyTask } from './supply-task.ts';
 
 /** Files above this are dropped from the page cache once read: they would push out everything else. */

@@ -1,9 +1,10 @@
 /** What is asked of the supplier, and how it says what it read. */
+
+import type { Digests, FileEntry } from '../journal/core/entry.ts';
+import { type Clock, changedSince } from '../journal/held-file.ts';
 import type { Stat } from '../platform/filesystem.ts';
-import type { Digests, FileEntry } from './core/entry.ts';
 import type { DeltaEngine } from './delta-engine.ts';
 import type { SupplyOrder } from './endpoint.ts';
-import { type Clock, changedSince } from './held-file.ts';
 
 /** One file to be read. */
 export interface SupplyTask extends SupplyOrder {

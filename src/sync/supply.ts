@@ -5,11 +5,12 @@
  * read with the proof of held-file.ts and carries the SHA-256 of the whole; one that is no longer what the plan saw, or
  * that is being written, becomes a `failed` record and nothing of it is put in place on the other side.
  */
+
+import { SMALL_FILE_BYTES } from '../journal/core/limits.ts';
+import { hashBytes } from '../journal/hash.ts';
+import { ReadRefused, readProvenSmall, systemClock } from '../journal/held-file.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { ChunkWriter } from './chunk-writer.ts';
-import { SMALL_FILE_BYTES } from './core/limits.ts';
-import { hashBytes } from './hash.ts';
-import { ReadRefused, readProvenSmall, systemClock } from './held-file.ts';
 import { streamFile } from './supply-stream.ts';
 import { entryAsRead, type SupplyContext, type SupplyTask } from './supply-task.ts';
 

@@ -13,6 +13,7 @@
  *   is neither is somebody's edit that slipped in: it is kept.
  */
 import { writeSync } from 'node:fs';
+import type { TrackedEntry } from '../journal/core/entry.ts';
 import { type BytePath, joinPath } from '../platform/core/byte-path.ts';
 import { ByteWriter } from '../platform/core/bytes.ts';
 import { isDirectory } from '../platform/core/stat-codec.ts';
@@ -27,7 +28,6 @@ import {
   writeManifestRecord,
 } from './apply/manifest.ts';
 import { removeTree } from './apply/remove-tree.ts';
-import type { TrackedEntry } from './core/entry.ts';
 
 export type { VersionReason };
 

@@ -5,6 +5,12 @@
  * serves one endpoint and opens its index once.
  */
 import { randomBytes } from 'node:crypto';
+import type { Digests, FileEntry } from '../journal/core/entry.ts';
+import type { CheckpointOptions, DigestName } from '../journal/core/look.ts';
+import { type DigestResult, digestFiles } from '../journal/digest-files.ts';
+import { initHashing } from '../journal/hash.ts';
+import { type ScanResult, scanTree } from '../journal/scan.ts';
+import { Index, type IndexRecord } from '../journal/store/index.ts';
 import { type ByteName, type BytePath, ROOT } from '../platform/core/byte-path.ts';
 import { ByteWriter } from '../platform/core/bytes.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
@@ -13,14 +19,8 @@ import { isThread, serveThread, Transferred } from '../platform/threads.ts';
 import { Applier } from './apply/applier.ts';
 import { LinkGroups } from './apply/link-groups.ts';
 import { writeOutcome } from './core/codec.ts';
-import type { Digests, FileEntry } from './core/entry.ts';
 import type { Outcome } from './core/operation.ts';
-import { type DigestResult, digestFiles } from './digest-files.ts';
-import type { ApplyOptions, CheckpointOptions, DigestAnswer, DigestRequest, SupplyOrder } from './endpoint.ts';
-import { initHashing } from './hash.ts';
-import type { DigestName } from './options.ts';
-import { type ScanResult, scanTree } from './scan.ts';
-import { Index, type IndexRecord } from './store/index.ts';
+import type { ApplyOptions, DigestAnswer, DigestRequest, SupplyOrder } from './endpoint.ts';
 import { supplyFiles } from './supply.ts';
 
 /** The tree and index a thread works on; the descriptor is shared by all threads of the process. */

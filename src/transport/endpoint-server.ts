@@ -1,8 +1,11 @@
 /** Serves an endpoint over a connection: the agent's half of docs/protocol.md. Requests are validated before use. */
+
+import type { Change } from '../journal/core/change.ts';
+import { readPath } from '../journal/core/entry-codec.ts';
 import { MalformedError } from '../platform/core/bytes.ts';
 import type { TidemarkError } from '../platform/core/errors.ts';
-import { readPath, writeOutcome } from '../sync/core/codec.ts';
-import type { Change, Endpoint } from '../sync/endpoint.ts';
+import { writeOutcome } from '../sync/core/codec.ts';
+import type { Endpoint } from '../sync/endpoint.ts';
 import type { Connection } from './connection.ts';
 import * as control from './core/messages-control.ts';
 import * as list from './core/messages-list.ts';

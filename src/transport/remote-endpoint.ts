@@ -4,18 +4,20 @@
  * Speaks the methods of docs/protocol.md and trusts no answer: each is validated and matched to what was asked, and
  * one that does not fit ends the connection.
  */
+
+import type { Change } from '../journal/core/change.ts';
+import { writePath } from '../journal/core/entry-codec.ts';
+import type { CheckpointOptions } from '../journal/core/look.ts';
 import type { BytePath } from '../platform/core/byte-path.ts';
 import { MalformedError } from '../platform/core/bytes.ts';
 import { TidemarkError } from '../platform/core/errors.ts';
-import { readOutcome, writePath } from '../sync/core/codec.ts';
+import { readOutcome } from '../sync/core/codec.ts';
 import { MAX_CHUNK_BYTES } from '../sync/core/limits.ts';
 import type { Outcome } from '../sync/core/operation.ts';
 import type {
   ApplyOptions,
-  Change,
   Changes,
   Checkpoint,
-  CheckpointOptions,
   DigestAnswer,
   DigestRequest,
   Endpoint,

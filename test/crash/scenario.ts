@@ -1,8 +1,8 @@
 /** A known tree, a known batch that changes everything in it, and what must hold wherever the batch is killed. */
 import * as fs from 'node:fs';
+import type { TrackedEntry } from '../../src/journal/core/entry.ts';
 import type { FileSystem } from '../../src/platform/filesystem.ts';
 import { clearLeftovers } from '../../src/sync/apply/leftovers.ts';
-import type { TrackedEntry } from '../../src/sync/core/entry.ts';
 import type { ApplyOptions } from '../../src/sync/endpoint.ts';
 import type { Method } from '../sync/apply/hooked-filesystem.ts';
 import { at, fileEntry, NEW_NS, type Order, Workbench } from '../sync/apply/workbench.ts';

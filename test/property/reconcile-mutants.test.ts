@@ -1,8 +1,8 @@
 /** Negative controls: reconcilers with one rule broken, each caught by the property that stands for the rule. */
 import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
+import type { FileEntry } from '../../src/journal/core/entry.ts';
 import type { BytePath } from '../../src/platform/core/byte-path.ts';
-import type { FileEntry } from '../../src/sync/core/entry.ts';
 import type { Row } from '../../src/sync/core/plan.ts';
 import type { RowTable } from '../../src/sync/core/rename-table.ts';
 import {

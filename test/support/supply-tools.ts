@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { FileEntry } from '../../src/journal/core/entry.ts';
 import { loadAddon } from '../../src/platform/addon.ts';
 import { type BytePath, fromText } from '../../src/platform/core/byte-path.ts';
 import { packStat } from '../../src/platform/core/stat-codec.ts';
@@ -11,7 +12,6 @@ import type { FileSystem } from '../../src/platform/filesystem.ts';
 import { nativeFileSystem } from '../../src/platform/native-filesystem.ts';
 import { portableFileSystem } from '../../src/platform/portable-filesystem.ts';
 import { type ContentRecord, readRecords } from '../../src/sync/core/content.ts';
-import type { FileEntry } from '../../src/sync/core/entry.ts';
 import { blockRange, parseSignature } from '../../src/sync/core/signature.ts';
 import { type SupplyContext, type SupplyTask, supplyFiles } from '../../src/sync/supply.ts';
 

@@ -5,14 +5,15 @@
  * untracked, `p~problem`; after any of them `!755` mode, `@7` mtime, `+k` xattrs, `^a` linkTo, `%0:0` owner. Directories
  * above a path are made as needed. The root is a directory unless the text begins with `.missing` or `.file=text`.
  */
+
+import type { Digests, Entry, FileEntry, Side, TrackedEntry, UntrackedEntry } from '../../src/journal/core/entry.ts';
+import { isTracked, otherSide, UNKNOWN_DIGESTS } from '../../src/journal/core/entry.ts';
+import type { MetadataOptions } from '../../src/journal/core/look.ts';
 import { type BytePath, comparePaths, fromText, isWithin, parentOf, ROOT } from '../../src/platform/core/byte-path.ts';
 import { digestsNeeded } from '../../src/sync/core/compare.ts';
 import { agreedEntry } from '../../src/sync/core/compare-metadata.ts';
-import type { Digests, Entry, FileEntry, Side, TrackedEntry, UntrackedEntry } from '../../src/sync/core/entry.ts';
-import { isTracked, otherSide, UNKNOWN_DIGESTS } from '../../src/sync/core/entry.ts';
 import type { Decision, ReconcileOptions, Row } from '../../src/sync/core/plan.ts';
 import { stageOf } from '../../src/sync/core/plan-order.ts';
-import type { MetadataOptions } from '../../src/sync/options.ts';
 
 export type Tree = ReadonlyMap<BytePath, Entry>;
 export type TrackedTree = ReadonlyMap<BytePath, TrackedEntry>;

@@ -1,8 +1,8 @@
 /** Generators of correlated trees: one is made by random edits, and both sides are edited further. */
 import fc from 'fast-check';
+import type { Entry, Side } from '../../src/journal/core/entry.ts';
+import { isTracked } from '../../src/journal/core/entry.ts';
 import { type BytePath, isWithin, parentOf, ROOT } from '../../src/platform/core/byte-path.ts';
-import type { Entry, Side } from '../../src/sync/core/entry.ts';
-import { isTracked } from '../../src/sync/core/entry.ts';
 import { directoryOf, fileOf, trackedOf, type World } from './tree-model.ts';
 
 /** What a person or a program does to a tree. Edits that make no sense where they come are left out. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { initHashing, xxh64 } from '../../src/journal/hash.ts';
 import { loadAddon } from '../../src/platform/addon.ts';
 import { DeltaEncoder } from '../../src/sync/core/delta.ts';
 import { parseSignature } from '../../src/sync/core/signature.ts';
@@ -9,7 +10,6 @@ import {
   type DeltaEngine,
   threadDeltaEngine,
 } from '../../src/sync/delta-engine.ts';
-import { initHashing, xxh64 } from '../../src/sync/hash.ts';
 import { applied, noise, sha256, signatureOf, stepsOf, thueMorse, versions } from '../support/delta-tools.ts';
 
 beforeAll(initHashing);

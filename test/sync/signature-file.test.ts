@@ -1,8 +1,8 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { initHashing } from '../../src/journal/hash.ts';
 import { MAX_BASIS_BYTES } from '../../src/sync/core/signature.ts';
 import { createDeltaEngine } from '../../src/sync/delta-engine.ts';
-import { initHashing } from '../../src/sync/hash.ts';
 import { signFile } from '../../src/sync/signature-file.ts';
 import { noise, signatureOf } from '../support/delta-tools.ts';
 import { FILE_SYSTEMS, Folder } from '../support/supply-tools.ts';

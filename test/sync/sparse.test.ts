@@ -1,10 +1,10 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { hashBytes, initHashing } from '../../src/journal/hash.ts';
 import type { FileSystem } from '../../src/platform/filesystem.ts';
 import type { ContentRecord } from '../../src/sync/core/content.ts';
 import { threadDeltaEngine } from '../../src/sync/delta-engine.ts';
 import { extentsOf, MIN_HOLE_BYTES } from '../../src/sync/extents.ts';
-import { hashBytes, initHashing } from '../../src/sync/hash.ts';
 import { noise, signatureOf } from '../support/delta-tools.ts';
 import { contentOf, Folder, NATIVE, supplied } from '../support/supply-tools.ts';
 

@@ -1,10 +1,10 @@
 /** Files that are being written while they are read: what leases prove, and what is left without them. */
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { digestFiles } from '../../src/journal/digest-files.ts';
+import { hashBytes, initHashing } from '../../src/journal/hash.ts';
+import { RECENT_NS } from '../../src/journal/held-file.ts';
 import type { FileSystem, SmallFile } from '../../src/platform/filesystem.ts';
-import { digestFiles } from '../../src/sync/digest-files.ts';
-import { hashBytes, initHashing } from '../../src/sync/hash.ts';
-import { RECENT_NS } from '../../src/sync/held-file.ts';
 import { noise } from '../support/delta-tools.ts';
 import {
   altered,

@@ -10,11 +10,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { FileEntry } from '../../src/journal/core/entry.ts';
+import { hashBytes, initHashing } from '../../src/journal/hash.ts';
 import { MalformedError } from '../../src/platform/core/bytes.ts';
-import type { FileEntry } from '../../src/sync/core/entry.ts';
 import { MAX_CHUNK_BYTES } from '../../src/sync/core/limits.ts';
 import { createDeltaEngine, threadDeltaEngine } from '../../src/sync/delta-engine.ts';
-import { hashBytes, initHashing } from '../../src/sync/hash.ts';
 import { noise, signatureOf } from '../support/delta-tools.ts';
 import { altered, contentOf, FILE_SYSTEMS, Folder, kindsOf, supplied, withoutLeases } from '../support/supply-tools.ts';
 

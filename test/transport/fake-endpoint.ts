@@ -1,16 +1,16 @@
+import type { Change } from '../../src/journal/core/change.ts';
+import type { DirectoryEntry, FileEntry } from '../../src/journal/core/entry.ts';
+import type { CheckpointOptions } from '../../src/journal/core/look.ts';
 import type { BytePath } from '../../src/platform/core/byte-path.ts';
 import { fromText, ROOT } from '../../src/platform/core/byte-path.ts';
 import { TidemarkError } from '../../src/platform/core/errors.ts';
 import { readRecords } from '../../src/sync/core/content.ts';
-import type { DirectoryEntry, FileEntry } from '../../src/sync/core/entry.ts';
 import type { Outcome } from '../../src/sync/core/operation.ts';
 import { NO_BYTES } from '../../src/sync/core/operation.ts';
 import type {
   ApplyOptions,
-  Change,
   Changes,
   Checkpoint,
-  CheckpointOptions,
   DigestAnswer,
   DigestRequest,
   Endpoint,

@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Change } from '../../src/journal/core/change.ts';
+import type { MetadataOptions } from '../../src/journal/core/look.ts';
 import { fromText } from '../../src/platform/core/byte-path.ts';
 import { ByteWriter } from '../../src/platform/core/bytes.ts';
 import { writeRecord } from '../../src/sync/core/content.ts';
 import type { Operation, Outcome } from '../../src/sync/core/operation.ts';
 import { NO_BYTES } from '../../src/sync/core/operation.ts';
-import type { Change, SupplyOrder } from '../../src/sync/endpoint.ts';
-import type { MetadataOptions } from '../../src/sync/options.ts';
+import type { SupplyOrder } from '../../src/sync/endpoint.ts';
 import { openConnection } from '../../src/transport/connection.ts';
 import { METHODS } from '../../src/transport/core/methods.ts';
 import { serveEndpoint } from '../../src/transport/endpoint-server.ts';

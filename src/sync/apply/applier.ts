@@ -7,12 +7,12 @@
  * - The index never says more than what is durably there.
  */
 import { randomBytes } from 'node:crypto';
+import type { FileEntry } from '../../journal/core/entry.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { MalformedError } from '../../platform/core/bytes.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
 import type { Fd } from '../../platform/filesystem.ts';
 import { type ContentRecord, readRecords } from '../core/content.ts';
-import type { FileEntry } from '../core/entry.ts';
 import { MAX_BATCH_ENTRIES } from '../core/limits.ts';
 import type { Operation, Outcome } from '../core/operation.ts';
 import { expireVersions, VersionWriter } from '../versions.ts';

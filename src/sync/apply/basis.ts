@@ -5,9 +5,9 @@
  * a basis which changes meanwhile costs a retry and nothing else.
  */
 import { hash } from 'node:crypto';
+import type { FileEntry } from '../../journal/core/entry.ts';
 import { type BytePath, joinPath } from '../../platform/core/byte-path.ts';
 import type { Stat } from '../../platform/filesystem.ts';
-import type { FileEntry } from '../core/entry.ts';
 import { DELTA_MIN_BYTES } from '../core/limits.ts';
 import { MAX_BASIS_BYTES, parseSignature, type Signature } from '../core/signature.ts';
 import { signFile } from '../signature-file.ts';

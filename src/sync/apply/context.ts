@@ -1,9 +1,10 @@
 /** What every part of the applier works with. */
+
+import type { Index } from '../../journal/store/index.ts';
 import { type ByteName, type BytePath, componentsOf, isWithin } from '../../platform/core/byte-path.ts';
 import { MalformedError } from '../../platform/core/bytes.ts';
 import type { Fd, FileSystem } from '../../platform/filesystem.ts';
 import type { ApplyOptions } from '../endpoint.ts';
-import type { Index } from '../store/index.ts';
 
 /** The part of the index that the applier uses. */
 export type ApplyIndex = Pick<Index, 'get' | 'put' | 'remove' | 'rename' | 'transaction'>;

@@ -1,6 +1,7 @@
 /** Puts new objects where nothing is. Every way of doing so fails with EEXIST where something is after all. */
+
+import type { DirectoryEntry, SymlinkEntry } from '../../journal/core/entry.ts';
 import { type BytePath, nameOf } from '../../platform/core/byte-path.ts';
-import type { DirectoryEntry, SymlinkEntry } from '../core/entry.ts';
 import type { PutOperation } from '../core/operation.ts';
 import { locate } from './context.ts';
 import { createLink } from './link.ts';

@@ -1,8 +1,8 @@
 /** Reads and hashes the content of open files in pieces. */
 import { readSync } from 'node:fs';
+import type { Digests } from '../../journal/core/entry.ts';
+import { ContentHasher, type Wanted } from '../../journal/hash.ts';
 import type { Fd } from '../../platform/filesystem.ts';
-import type { Digests } from '../core/entry.ts';
-import { ContentHasher, type Wanted } from '../hash.ts';
 
 const PIECE_BYTES = 1024 * 1024;
 

@@ -5,12 +5,13 @@
  * one; elsewhere the record is marked racy, and the next look reads the content. Mode, owner and times belong to the
  * inode: other names of a hard-linked file change with it, as they would by chmod.
  */
+
+import { isTracked, type TrackedEntry, UNKNOWN_DIGESTS } from '../../journal/core/entry.ts';
+import type { IndexRecord } from '../../journal/store/index.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { modeOf, mtimeNsOf } from '../../platform/core/stat-codec.ts';
 import type { Stat } from '../../platform/filesystem.ts';
-import { isTracked, type TrackedEntry, UNKNOWN_DIGESTS } from '../core/entry.ts';
 import type { PutOperation } from '../core/operation.ts';
-import type { IndexRecord } from '../store/index.ts';
 import { type ApplyContext, locate } from './context.ts';
 import { achieved, keptMode, parseOwner, setSymlinkMtime } from './metadata.ts';
 import { changed, done, failed, type Result } from './outcome.ts';

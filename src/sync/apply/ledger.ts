@@ -3,9 +3,9 @@
  * The recorded state may lag the tree; it never leads it.
  */
 import { fsyncSync } from 'node:fs';
+import type { IndexRecord } from '../../journal/store/index.ts';
 import { type BytePath, parentOf } from '../../platform/core/byte-path.ts';
 import { errnoOf } from '../../platform/core/errors.ts';
-import type { IndexRecord } from '../store/index.ts';
 import type { ApplyContext } from './context.ts';
 import type { LinkGroups } from './link-groups.ts';
 

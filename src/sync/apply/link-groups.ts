@@ -5,10 +5,11 @@
  * would look as if somebody had edited the file. A record that held what we found before our change stands for what we
  * left; records of names that were met are renewed with their batch.
  */
+
+import type { IndexRecord } from '../../journal/store/index.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { sameStat, unpackStat } from '../../platform/core/stat-codec.ts';
 import type { Stat } from '../../platform/filesystem.ts';
-import type { IndexRecord } from '../store/index.ts';
 import type { Ledger } from './ledger.ts';
 import { isSameContent, isUntouched, packStat } from './packed-stat.ts';
 

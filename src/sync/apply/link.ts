@@ -1,9 +1,10 @@
 /** Hard links between synced files. */
+
+import type { FileEntry } from '../../journal/core/entry.ts';
+import type { IndexRecord } from '../../journal/store/index.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { unpackStat } from '../../platform/core/stat-codec.ts';
-import type { FileEntry } from '../core/entry.ts';
 import type { PutOperation } from '../core/operation.ts';
-import type { IndexRecord } from '../store/index.ts';
 import { locate } from './context.ts';
 import { changeInPlace } from './in-place.ts';
 import { changed, failed, type Result } from './outcome.ts';

@@ -7,13 +7,13 @@
  */
 import { readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import type { TrackedEntry } from '../../journal/core/entry.ts';
+import { readPath, readTrackedEntry, writeEntry, writePath } from '../../journal/core/entry-codec.ts';
+import { MAX_PATH_BYTES, MAX_XATTR_BYTES } from '../../journal/core/limits.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { ByteReader, ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
 import { errnoOf } from '../../platform/core/errors.ts';
 import type { Fd, FileSystem } from '../../platform/filesystem.ts';
-import { readPath, readTrackedEntry, writeEntry, writePath } from '../core/codec.ts';
-import type { TrackedEntry } from '../core/entry.ts';
-import { MAX_PATH_BYTES, MAX_XATTR_BYTES } from '../core/limits.ts';
 
 export type VersionReason = 'overwritten' | 'deleted' | 'conflict';
 

@@ -4,10 +4,11 @@
  * A staged file is complete before it is put in place. Whatever the session does not sync, a file that replaces another
  * takes over from it where permitted: owner, group, user attributes and ACLs belong to whoever set them here.
  */
+
+import type { Digests, SymlinkEntry, TrackedEntry } from '../../journal/core/entry.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { errnoOf } from '../../platform/core/errors.ts';
 import type { Stat } from '../../platform/filesystem.ts';
-import type { Digests, SymlinkEntry, TrackedEntry } from '../core/entry.ts';
 import type { ApplyContext } from './context.ts';
 import { typeOf } from './packed-stat.ts';
 import { keptXattrs, NO_XATTRS, setXattrs, wantedXattrs } from './xattrs.ts';

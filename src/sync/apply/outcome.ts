@@ -1,6 +1,7 @@
 /** Outcomes, made from what happened. */
+
+import type { TrackedEntry } from '../../journal/core/entry.ts';
 import { errnoOf } from '../../platform/core/errors.ts';
-import type { TrackedEntry } from '../core/entry.ts';
 import { type ContentBytes, NO_BYTES, type Outcome } from '../core/operation.ts';
 
 /** What became of an operation, without its id. */

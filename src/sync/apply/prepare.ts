@@ -2,9 +2,10 @@
  * Before a batch is synced: every operation that displaces something gets a slot in the version store, its new object
  * is moved there (or made there), and the manifest says so. Creations need nothing of this.
  */
+
+import { isTracked, type TrackedEntry } from '../../journal/core/entry.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { unpackStat } from '../../platform/core/stat-codec.ts';
-import { isTracked, type TrackedEntry } from '../core/entry.ts';
 import type { PutOperation } from '../core/operation.ts';
 import { locate } from './context.ts';
 import { isLinked, stageLink } from './link.ts';

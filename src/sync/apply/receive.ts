@@ -5,10 +5,10 @@
  * error. Records that break their own announcement throw MalformedError, which ends the connection.
  */
 import { fsyncSync } from 'node:fs';
+import type { FileEntry } from '../../journal/core/entry.ts';
 import { type BytePath, joinPath } from '../../platform/core/byte-path.ts';
 import { MalformedError } from '../../platform/core/bytes.ts';
 import type { Fd } from '../../platform/filesystem.ts';
-import type { FileEntry } from '../core/entry.ts';
 import { RESUME_MIN_BYTES } from '../core/limits.ts';
 import type { ContentBytes } from '../core/operation.ts';
 import { blockRange } from '../core/signature.ts';

@@ -1,8 +1,9 @@
 /** Takes objects out of the tree: into the version store, or away where nothing is kept. */
+
+import type { IndexRecord } from '../../journal/store/index.ts';
 import { type BytePath, parentOf } from '../../platform/core/byte-path.ts';
 import { errnoOf } from '../../platform/core/errors.ts';
 import type { RemoveOperation } from '../core/operation.ts';
-import type { IndexRecord } from '../store/index.ts';
 import type { Slot } from '../versions.ts';
 import { locate } from './context.ts';
 import { recordDisplaced } from './link.ts';

@@ -1,9 +1,10 @@
 /** Moves objects within the tree, with all they hold. */
+
+import type { IndexRecord } from '../../journal/store/index.ts';
 import { type BytePath, joinPath, parentOf } from '../../platform/core/byte-path.ts';
 import { errnoOf } from '../../platform/core/errors.ts';
 import type { Stat } from '../../platform/filesystem.ts';
 import type { RenameOperation } from '../core/operation.ts';
-import type { IndexRecord } from '../store/index.ts';
 import { type ApplyContext, locate } from './context.ts';
 import { changed, done, failed, type Result } from './outcome.ts';
 import { isSameContent, isSameObject, isUntouched, packStat, typeOf } from './packed-stat.ts';

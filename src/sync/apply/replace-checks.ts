@@ -1,8 +1,9 @@
 /** What a replacement looks at before and after the old object leaves its place. */
+
+import type { TrackedEntry } from '../../journal/core/entry.ts';
+import type { IndexRecord } from '../../journal/store/index.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import type { Stat } from '../../platform/filesystem.ts';
-import type { TrackedEntry } from '../core/entry.ts';
-import type { IndexRecord } from '../store/index.ts';
 import type { Slot } from '../versions.ts';
 import { typeOf } from './packed-stat.ts';
 import { type Guard, isUndisturbed } from './verify.ts';

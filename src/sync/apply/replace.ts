@@ -7,9 +7,10 @@
  *
  * Always a new inode: nothing is ever written through another name of a hard-linked file.
  */
+
+import { isTracked } from '../../journal/core/entry.ts';
 import { type BytePath, parentOf } from '../../platform/core/byte-path.ts';
 import { errnoOf } from '../../platform/core/errors.ts';
-import { isTracked } from '../core/entry.ts';
 import type { PutOperation } from '../core/operation.ts';
 import { locate } from './context.ts';
 import { isLinked, keepLink, recordDisplaced, recordLink } from './link.ts';

@@ -3,10 +3,10 @@
  * gets its name in the tree. Every staged name is new and unguessable, and created exclusively.
  */
 import { hash } from 'node:crypto';
+import type { FileEntry } from '../../journal/core/entry.ts';
 import { type BytePath, joinPath } from '../../platform/core/byte-path.ts';
 import { errnoOf } from '../../platform/core/errors.ts';
 import type { Fd } from '../../platform/filesystem.ts';
-import type { FileEntry } from '../core/entry.ts';
 import type { PutOperation } from '../core/operation.ts';
 import { ContentWriter } from './content-writer.ts';
 import { type ApplyContext, locate, STAGING } from './context.ts';

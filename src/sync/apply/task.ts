@@ -1,8 +1,9 @@
 /** An operation on its way: from its arrival, through staging, to its outcome. */
+
+import type { FileEntry } from '../../journal/core/entry.ts';
+import type { IndexRecord } from '../../journal/store/index.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
-import type { FileEntry } from '../core/entry.ts';
 import { type ContentBytes, NO_BYTES, type Operation, type Outcome, type PutOperation } from '../core/operation.ts';
-import type { IndexRecord } from '../store/index.ts';
 import type { Slot } from '../versions.ts';
 import { type Result, toOutcome } from './outcome.ts';
 import type { FilePut } from './staging.ts';

@@ -2,11 +2,12 @@
  * Is the target still what the plan saw? Three questions: does the index agree with the plan, does the object's stat
  * agree with the index, and, while the answer matters, does anybody have the file open for writing?
  */
+
+import type { Digests, Entry, Metadata, TrackedEntry } from '../../journal/core/entry.ts';
+import type { IndexRecord } from '../../journal/store/index.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { errnoOf } from '../../platform/core/errors.ts';
 import type { Fd, Stat } from '../../platform/filesystem.ts';
-import type { Digests, Entry, Metadata, TrackedEntry } from '../core/entry.ts';
-import type { IndexRecord } from '../store/index.ts';
 import type { ApplyContext } from './context.ts';
 import { holdsContent } from './file-content.ts';
 import { isSameContent, isSameObject, isUntouched, typeOf } from './packed-stat.ts';

@@ -7,12 +7,12 @@
  */
 import { fsyncSync, readSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { readPath, writePath } from '../../journal/core/entry-codec.ts';
+import { MAX_PATH_BYTES } from '../../journal/core/limits.ts';
 import { type BytePath, isWithin, parentOf } from '../../platform/core/byte-path.ts';
 import { ByteReader, ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
 import { errnoOf } from '../../platform/core/errors.ts';
 import type { Fd, FileSystem } from '../../platform/filesystem.ts';
-import { readPath, writePath } from '../core/codec.ts';
-import { MAX_PATH_BYTES } from '../core/limits.ts';
 import { type ApplyContext, WIDENED } from './context.ts';
 import { typeOf } from './packed-stat.ts';
 

@@ -1,8 +1,9 @@
 /** The tools of a batch under commit, and what all kinds of operations do alike. */
+
+import { type Digests, type TrackedEntry, UNKNOWN_DIGESTS } from '../../journal/core/entry.ts';
 import { type BytePath, parentOf } from '../../platform/core/byte-path.ts';
 import { errnoOf } from '../../platform/core/errors.ts';
 import type { Stat } from '../../platform/filesystem.ts';
-import { type Digests, type TrackedEntry, UNKNOWN_DIGESTS } from '../core/entry.ts';
 import type { VersionWriter } from '../versions.ts';
 import { type ApplyContext, locate } from './context.ts';
 import type { Ledger } from './ledger.ts';

@@ -1,8 +1,9 @@
 /** Extended attributes of staged objects, and of those that stay. */
+
+import type { TrackedEntry } from '../../journal/core/entry.ts';
+import { isSyncedXattr, unpackXattrs } from '../../journal/core/xattrs.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { errnoOf } from '../../platform/core/errors.ts';
-import type { TrackedEntry } from '../core/entry.ts';
-import { isSyncedXattr, unpackXattrs } from '../core/xattrs.ts';
 import type { ApplyContext } from './context.ts';
 
 export const NO_XATTRS: ReadonlyMap<string, string> = new Map();

@@ -6,8 +6,9 @@
  * same is there, or would be created there too: all of those that are new are listed as conflicts. Names that are not
  * valid UTF-8 fold to themselves only.
  */
+
+import { isTracked, otherSide, type Side } from '../../journal/core/entry.ts';
 import { type BytePath, isWithin, nameOf, parentOf, ROOT } from '../../platform/core/byte-path.ts';
-import { isTracked, otherSide, type Side } from './entry.ts';
 import type { Collision, Row } from './plan.ts';
 
 /** What a side's file system takes for the same name. */

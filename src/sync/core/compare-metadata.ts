@@ -11,10 +11,11 @@
  * merges like an attribute, the later one winning a clash. Attributes that are not synced, and optional ones that a side
  * does not know (undefined), stay as each side has them.
  */
-import type { MetadataOptions } from '../options.ts';
+
+import type { DirectoryEntry, FileEntry, Side, TrackedEntry } from '../../journal/core/entry.ts';
+import { otherSide } from '../../journal/core/entry.ts';
+import type { MetadataOptions } from '../../journal/core/look.ts';
 import { compareContent } from './compare.ts';
-import type { DirectoryEntry, FileEntry, Side, TrackedEntry } from './entry.ts';
-import { otherSide } from './entry.ts';
 
 export type AttributeName = 'mode' | 'owner' | 'xattrs' | 'linkTo';
 

@@ -5,10 +5,11 @@
  * "same" would need a collision of two versions of one file. `adopt` asks whether two contents may count as one, after
  * which one of them is let go: that takes SHA-256. Times prove nothing; different sizes prove a difference.
  */
+
+import type { Entry, FileEntry, Side, TrackedEntry } from '../../journal/core/entry.ts';
+import { isTracked } from '../../journal/core/entry.ts';
+import type { DigestName } from '../../journal/core/look.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
-import type { DigestName } from '../options.ts';
-import type { Entry, FileEntry, Side, TrackedEntry } from './entry.ts';
-import { isTracked } from './entry.ts';
 import type { DigestNeed, Row } from './plan.ts';
 
 export type Proof = 'change' | 'adopt';

@@ -1,6 +1,7 @@
 /** Names for the losers of conflicts. */
+
+import type { Side } from '../../journal/core/entry.ts';
 import { type BytePath, joinPath, MAX_NAME_BYTES, nameOf, parentOf } from '../../platform/core/byte-path.ts';
-import type { Side } from './entry.ts';
 
 /** A longer last part after a dot is not an extension but part of the name. */
 const MAX_EXTENSION_BYTES = 16;

@@ -1,9 +1,11 @@
 /** Conflicts: who wins one under which policy, and the words that describe it. */
-import type { ConflictPolicy, DigestName, MetadataOptions } from '../options.ts';
+
+import type { Entry, Side, TrackedEntry } from '../../journal/core/entry.ts';
+import { isTracked } from '../../journal/core/entry.ts';
+import type { DigestName, MetadataOptions } from '../../journal/core/look.ts';
+import type { ConflictPolicy } from '../options.ts';
 import { changeOf } from './compare.ts';
 import { attributesOf } from './compare-metadata.ts';
-import type { Entry, Side, TrackedEntry } from './entry.ts';
-import { isTracked } from './entry.ts';
 
 /** `report`: both sides stay. `loser` names the side whose content moves aside under `copy`. */
 export type Settlement =

@@ -6,10 +6,12 @@
  * instead. Records of different ids may interleave. `blocks` refer to the basis whose signature the receiver gave for
  * that id, and to nothing else: a sender cannot name the receiver's files.
  */
+
+import type { FileEntry } from '../../journal/core/entry.ts';
+import { readEntry, readText, writeEntry, writeText } from '../../journal/core/entry-codec.ts';
+import { DATA_RECORD_BYTES, SMALL_FILE_BYTES } from '../../journal/core/limits.ts';
 import { ByteReader, type ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
-import { readEntry, readOperation, readText, writeEntry, writeOperation, writeText } from './codec.ts';
-import type { FileEntry } from './entry.ts';
-import { DATA_RECORD_BYTES, SMALL_FILE_BYTES } from './limits.ts';
+import { readOperation, writeOperation } from './codec.ts';
 import type { Operation } from './operation.ts';
 
 export type ContentRecord =

@@ -4,9 +4,10 @@
  * Operations carry `before`, what the plan saw on that side; the applier refuses (`changed`) where the target is no
  * longer that. Outcomes carry what was *really* achieved, and only that is ever recorded.
  */
+
+import type { Entry, TrackedEntry } from '../../journal/core/entry.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import type { Problem } from '../../platform/core/errors.ts';
-import type { Entry, TrackedEntry } from './entry.ts';
 
 /**
  * Where the content of a file comes from: `keep` (content stays, metadata or nothing changes; also directories and

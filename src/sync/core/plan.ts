@@ -18,9 +18,11 @@
  * A decision is about one path. Nothing may be derived for paths it does not name, except that `rename` moves whatever
  * the directory holds.
  */
+
+import type { Entry, FileEntry, Side, TrackedEntry } from '../../journal/core/entry.ts';
+import type { DigestName, MetadataOptions } from '../../journal/core/look.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
-import type { ConflictPolicy, DigestName, MetadataOptions, Mode } from '../options.ts';
-import type { Entry, FileEntry, Side, TrackedEntry } from './entry.ts';
+import type { ConflictPolicy, Mode } from '../options.ts';
 
 /**
  * One path to be looked at: the archive's entry and what each side holds.

@@ -5,8 +5,9 @@
  * frame: they exist on both sides. Memory is the depth of the tree, except in a `replacing` frame, which holds the rows
  * below one directory that is to make room for a file, until it is known that nothing there is worth keeping.
  */
+
+import type { Side } from '../../journal/core/entry.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
-import type { Side } from './entry.ts';
 import type { ConflictDecision, Decision, ReconcileOptions, Row } from './plan.ts';
 import type { Departures } from './reconcile-links.ts';
 

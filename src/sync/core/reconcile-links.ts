@@ -5,8 +5,9 @@
  * something else), those that stay are still one file, and the first of them takes over: nothing has to be done to it.
  * Everyone else who is to be no link must get content of his own, or he would stay a name of his old file.
  */
+
+import type { Entry, Side, TrackedEntry } from '../../journal/core/entry.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
-import type { Entry, Side, TrackedEntry } from './entry.ts';
 import type { Context } from './reconcile-frames.ts';
 
 /** First names that leave their groups, by side, with the name that takes over once there is one. */

@@ -1,6 +1,7 @@
 /** Decisions that need no winner: removals, conflicts, problems, and what the archive forgets. */
+
+import { type Entry, isTracked, otherSide, type ProblemEntry, type Side } from '../../journal/core/entry.ts';
 import { describeChange } from './conflict.ts';
-import { type Entry, isTracked, otherSide, type ProblemEntry, type Side } from './entry.ts';
 import type { ConflictDecision, Row } from './plan.ts';
 import type { Context } from './reconcile-frames.ts';
 import { noteDeparture } from './reconcile-links.ts';

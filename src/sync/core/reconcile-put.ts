@@ -1,11 +1,12 @@
 /** Decisions for one path whose winner is known: puts with merged metadata, records, conflict copies. */
+
+import type { Entry, FileEntry, Side, TrackedEntry } from '../../journal/core/entry.ts';
+import { isTracked, otherSide } from '../../journal/core/entry.ts';
 import { type BytePath, ROOT } from '../../platform/core/byte-path.ts';
 import { changeOf } from './compare.ts';
 import { agreedEntry, entryToCreate, mergeEntries, sameMetadata } from './compare-metadata.ts';
 import { settleConflict } from './conflict.ts';
 import { conflictPath } from './conflict-name.ts';
-import type { Entry, FileEntry, Side, TrackedEntry } from './entry.ts';
-import { isTracked, otherSide } from './entry.ts';
 import type { PutDecision, Row } from './plan.ts';
 import type { Context } from './reconcile-frames.ts';
 import { mustPart, noteDeparture } from './reconcile-links.ts';

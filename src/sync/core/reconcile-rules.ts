@@ -12,11 +12,13 @@
  * A change of extended attributes counts as a change against a deletion; mode, owner and times do not: there is no
  * content in them, and a deletion would hardly ever get through.
  */
+
+import type { Side, TrackedEntry } from '../../journal/core/entry.ts';
+import type { DigestName, MetadataOptions } from '../../journal/core/look.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
-import type { DigestName, MetadataOptions, Mode } from '../options.ts';
+import type { Mode } from '../options.ts';
 import { type ContentChange, changeOf, compareContent } from './compare.ts';
 import { attributesOf } from './compare-metadata.ts';
-import type { Side, TrackedEntry } from './entry.ts';
 
 /** What a path holds where both sides are tracked or empty. */
 export interface Triple {

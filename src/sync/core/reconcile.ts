@@ -14,11 +14,12 @@
  * - In a directory that is to go, on the side where it is: the directory and those above it stay, listed as one
  *   conflict at the topmost; everything else in it goes.
  */
+
+import type { Entry, Side, TrackedEntry } from '../../journal/core/entry.ts';
+import { isTracked, otherSide } from '../../journal/core/entry.ts';
 import { comparePaths, isWithin } from '../../platform/core/byte-path.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
 import { type Settlement, settleConflict } from './conflict.ts';
-import type { Entry, Side, TrackedEntry } from './entry.ts';
-import { isTracked, otherSide } from './entry.ts';
 import type { Decision, ReconcileOptions, Reconciler, Row } from './plan.ts';
 import {
   blockParent,

@@ -1,7 +1,8 @@
 /** Rows by path, with the moves of renames applied to the archive and to the side that is to follow. */
+
+import { type Entry, isTracked, otherSide, type Side, type TrackedEntry } from '../../journal/core/entry.ts';
 import { type BytePath, comparePaths, parentOf, ROOT } from '../../platform/core/byte-path.ts';
 import { pathOn } from './compare.ts';
-import { type Entry, isTracked, otherSide, type Side, type TrackedEntry } from './entry.ts';
 import type { Row } from './plan.ts';
 
 export interface RowTable {

@@ -11,11 +11,13 @@
  * The returned rows are those after the renames, on the side that follows and in the archive, ready for `reconcile`.
  * In one-way modes only alpha's renames count. All rows are in memory; time is O(rows log rows).
  */
+
+import { type Digests, isTracked, otherSide, type Side, type TrackedEntry } from '../../journal/core/entry.ts';
+import type { DigestName, MetadataOptions } from '../../journal/core/look.ts';
 import { type BytePath, nameOf } from '../../platform/core/byte-path.ts';
-import type { DigestName, MetadataOptions, Mode } from '../options.ts';
+import type { Mode } from '../options.ts';
 import { changeOf, pathOn } from './compare.ts';
 import { entryToCreate } from './compare-metadata.ts';
-import { type Digests, isTracked, otherSide, type Side, type TrackedEntry } from './entry.ts';
 import type { Collision, DigestNeed, PutDecision, Renaming, Row } from './plan.ts';
 import {
   identityOf,

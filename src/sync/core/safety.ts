@@ -5,10 +5,11 @@
  * deleted; mostly a disk is not mounted, or a path means something else today. Roots are compared with what the last run
  * found; without one nothing is known of them.
  */
+
+import type { Side } from '../../journal/core/entry.ts';
 import type { Checkpoint, RootState } from '../endpoint.ts';
 import type { DeletionLimit } from '../options.ts';
 import type { Halt } from '../report.ts';
-import type { Side } from './entry.ts';
 
 /** What the last run that got through found. */
 export interface KnownRoot {

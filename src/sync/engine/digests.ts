@@ -3,9 +3,10 @@
  *
  * Batches of rows go through in order, a few under way at once, so that both sides hash while the next batch comes in.
  */
+
+import type { Entry, Side } from '../../journal/core/entry.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { pathOn } from '../core/compare.ts';
-import type { Entry, Side } from '../core/entry.ts';
 import type { DigestNeed, Row } from '../core/plan.ts';
 import type { DigestAnswer, DigestRequest, Endpoint } from '../endpoint.ts';
 

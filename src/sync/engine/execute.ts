@@ -2,7 +2,7 @@
  * Carries out a plan, stage by stage, both sides at once.
  */
 
-import { otherSide, type Side } from '../core/entry.ts';
+import { otherSide, type Side } from '../../journal/core/entry.ts';
 import { STAGES } from '../core/plan-order.ts';
 import type { ApplyOptions, Checkpoint } from '../endpoint.ts';
 import type { SessionOptions } from '../options.ts';

@@ -5,9 +5,10 @@
  * path is put on both sides only after both outcomes came: with one of them missing, the old ancestor makes the next
  * run see two one-sided changes again, while a new one would make the unfinished side look like a fresh edit.
  */
+
+import type { Side, TrackedEntry } from '../../journal/core/entry.ts';
+import { isTracked, otherSide } from '../../journal/core/entry.ts';
 import { type BytePath, isWithin } from '../../platform/core/byte-path.ts';
-import type { Side, TrackedEntry } from '../core/entry.ts';
-import { isTracked, otherSide } from '../core/entry.ts';
 import type { Outcome } from '../core/operation.ts';
 import type { Renaming } from '../core/plan.ts';
 import type { ActionEvent, Conflict, Deferred, Failed, RunEvent } from '../report.ts';

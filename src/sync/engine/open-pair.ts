@@ -2,8 +2,9 @@
  * Opens both sides of a pair, finds the session they belong to, and makes sure that syncing them makes sense, before
  * anything is touched.
  */
+
+import type { Side } from '../../journal/core/entry.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
-import type { Side } from '../core/entry.ts';
 import { guardRoots, type KnownRoot } from '../core/safety.ts';
 import type { Endpoint, EndpointInfo, RootState } from '../endpoint.ts';
 import type { Mode, RunOptions } from '../options.ts';

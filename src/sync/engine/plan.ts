@@ -5,10 +5,11 @@
  * (everything that creates or changes, with the removals that make room for it), `clear` (all other removals),
  * `finish` (directories that become read-only). A later stage may rely on an earlier one on either side.
  */
+
+import type { Side, TrackedEntry } from '../../journal/core/entry.ts';
+import { readEntry, readPath, readTrackedEntry, writeEntry, writePath } from '../../journal/core/entry-codec.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import type { ByteReader, ByteWriter } from '../../platform/core/bytes.ts';
-import { readEntry, readPath, readTrackedEntry, writeEntry, writePath } from '../core/codec.ts';
-import type { Side, TrackedEntry } from '../core/entry.ts';
 import type {
   ConflictDecision,
   Decision,

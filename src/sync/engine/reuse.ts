@@ -4,8 +4,9 @@
  * Candidates are found by size; equality is decided by SHA-256, computed now on both sides, because here it lets content
  * be taken from another path.
  */
+
+import { REUSE_MIN_BYTES } from '../../journal/core/limits.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
-import { REUSE_MIN_BYTES } from '../core/limits.ts';
 import type { Operation, PutOperation } from '../core/operation.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { digestAll } from './digests.ts';

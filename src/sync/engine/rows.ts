@@ -5,10 +5,12 @@
  * constant memory. Otherwise only the paths that changed on a side or were left over from the last run are looked up,
  * with the directories above them, and everything below a directory whose structure is in question.
  */
+
+import type { Change } from '../../journal/core/change.ts';
+import type { Entry, Side, TrackedEntry } from '../../journal/core/entry.ts';
 import { type BytePath, comparePaths, isWithin, parentOf, ROOT } from '../../platform/core/byte-path.ts';
-import type { Entry, Side, TrackedEntry } from '../core/entry.ts';
 import type { Row } from '../core/plan.ts';
-import type { Change, Changes, Endpoint } from '../endpoint.ts';
+import type { Changes, Endpoint } from '../endpoint.ts';
 
 /** What rows need of the archive. */
 export interface Ancestors {

@@ -6,8 +6,9 @@
  * another one, or the archive is gone, the run is a first sync. That never deletes: equal files match, different files
  * conflict, one-sided files propagate.
  */
+
+import type { Side } from '../../journal/core/entry.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
-import type { Side } from '../core/entry.ts';
 import type { Checkpoint } from '../endpoint.ts';
 import type { Archive, SessionFacts } from '../store/archive.ts';
 import type { Ledger } from './ledger.ts';

@@ -6,16 +6,19 @@
  * Every step can be killed and redone: until the last line of a round nothing says that the changes were dealt with, and
  * dealing with them again finds both sides equal. Paths that changed under the run are looked at in a further round.
  */
+
+import type { Change } from '../../journal/core/change.ts';
+import type { Side } from '../../journal/core/entry.ts';
+import type { CheckpointOptions } from '../../journal/core/look.ts';
 import { type BytePath, ROOT } from '../../platform/core/byte-path.ts';
 import type { Foldings } from '../core/collision.ts';
 import { digestsNeeded } from '../core/compare.ts';
-import type { Side } from '../core/entry.ts';
 import type { ReconcileOptions, Row } from '../core/plan.ts';
 import { STAGES } from '../core/plan-order.ts';
 import { createReconciler } from '../core/reconcile.ts';
 import { pairRenames, renameDigestsNeeded } from '../core/rename.ts';
 import { guardDeletions } from '../core/safety.ts';
-import type { Change, Checkpoint, CheckpointOptions, Endpoint } from '../endpoint.ts';
+import type { Checkpoint, Endpoint } from '../endpoint.ts';
 import type { RunOptions, SessionOptions } from '../options.ts';
 import type { Halt, Phase, RunEvent } from '../report.ts';
 import { collisionsAfterRenames, collisionsAmong, collisionsInTrees, NO_COLLISIONS } from './collisions.ts';

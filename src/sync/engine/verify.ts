@@ -2,9 +2,10 @@
  * Compares two trees in full: every file that could be equal is read and hashed now on both sides, whatever any state
  * says. Writes nothing; the indexes it needs are scratch copies.
  */
+
+import { type Entry, isTracked, type Side, type TrackedEntry } from '../../journal/core/entry.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { sameMetadata } from '../core/compare-metadata.ts';
-import { type Entry, isTracked, type Side, type TrackedEntry } from '../core/entry.ts';
 import type { DigestNeed, Row } from '../core/plan.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { SessionOptions } from '../options.ts';

@@ -1,8 +1,9 @@
 /**
  * Reads files for the other side in several threads at once: many small files share a call, a large one has its own.
  */
+
+import { SMALL_FILE_BYTES } from '../../journal/core/limits.ts';
 import { BoundedQueue } from '../../platform/queue.ts';
-import { SMALL_FILE_BYTES } from '../core/limits.ts';
 import type { SupplyOrder } from '../endpoint.ts';
 
 /** Chunks read ahead of the consumer. */

@@ -6,6 +6,10 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Change } from '../../journal/core/change.ts';
+import type { CheckpointOptions, DigestName } from '../../journal/core/look.ts';
+import type { ScanResult } from '../../journal/scan.ts';
+import { Index, type IndexRecord } from '../../journal/store/index.ts';
 import { type BytePath, ROOT } from '../../platform/core/byte-path.ts';
 import { ByteReader } from '../../platform/core/bytes.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
@@ -17,10 +21,8 @@ import { BATCH_ENTRIES } from '../core/limits.ts';
 import type { Outcome } from '../core/operation.ts';
 import type {
   ApplyOptions,
-  Change,
   Changes,
   Checkpoint,
-  CheckpointOptions,
   DigestAnswer,
   DigestRequest,
   Endpoint,
@@ -31,10 +33,7 @@ import type {
   SignatureRequest,
   SupplyOrder,
 } from '../endpoint.ts';
-import type { DigestName } from '../options.ts';
 import { LocalRoot } from '../root.ts';
-import type { ScanResult } from '../scan.ts';
-import { Index, type IndexRecord } from '../store/index.ts';
 import type { PushAnswer, ThreadRoot } from '../worker.ts';
 import { readInLanes } from './content-lanes.ts';
 import { ThreadPool } from './thread-pool.ts';

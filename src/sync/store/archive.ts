@@ -7,15 +7,15 @@
  * other entries and is none itself.
  */
 import { createHash } from 'node:crypto';
+import { isTracked, type TrackedEntry } from '../../journal/core/entry.ts';
+import { readEntry, readPath, readText, writeEntry, writePath, writeText } from '../../journal/core/entry-codec.ts';
+import { factKey, type Place, TABLE } from '../../journal/core/tree-key.ts';
+import { Environment } from '../../journal/store/environment.ts';
+import { damaged } from '../../journal/store/store-errors.ts';
+import { type TreeNode, TreeStore } from '../../journal/store/tree-store.ts';
 import { type BytePath, comparePaths, joinPath, nameOf, parentOf, ROOT } from '../../platform/core/byte-path.ts';
 import { ByteReader, ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
-import { readEntry, readPath, readText, writeEntry, writePath, writeText } from '../core/codec.ts';
-import { isTracked, type TrackedEntry } from '../core/entry.ts';
-import { factKey, type Place, TABLE } from '../core/tree-key.ts';
-import { Environment } from './environment.ts';
 import { parseSessionFacts, type SessionFacts } from './session-facts.ts';
-import { damaged } from './store-errors.ts';
-import { type TreeNode, TreeStore } from './tree-store.ts';
 
 export type { SessionFacts } from './session-facts.ts';
 

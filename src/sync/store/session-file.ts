@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Side } from '../../journal/core/entry.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { MalformedError } from '../../platform/core/bytes.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
-import type { Side } from '../core/entry.ts';
 import { objectOf, parseObject, text } from './session-facts.ts';
 
 export interface SessionFile {

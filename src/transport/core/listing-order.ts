@@ -1,7 +1,8 @@
 /** Checks listings as they stream by: strict path order, and in full listings nothing below what is no directory. */
+
+import type { Change } from '../../journal/core/change.ts';
 import { type BytePath, comparePaths, isWithin, parentOf, ROOT } from '../../platform/core/byte-path.ts';
 import { MalformedError } from '../../platform/core/bytes.ts';
-import type { Change } from '../../sync/endpoint.ts';
 
 export class ListingOrder {
   readonly #base: BytePath;

@@ -1,16 +1,9 @@
 /** The cold messages, as JSON. Decoders validate every field and throw MalformedError; unknown fields are ignored. */
+
+import { MAX_PATH_BYTES } from '../../journal/core/limits.ts';
+import type { CheckpointOptions, IgnoreOptions, MetadataOptions } from '../../journal/core/look.ts';
 import { MalformedError } from '../../platform/core/bytes.ts';
-import { MAX_PATH_BYTES } from '../../sync/core/limits.ts';
-import type {
-  ApplyOptions,
-  Backend,
-  Checkpoint,
-  CheckpointOptions,
-  EndpointInfo,
-  OpenRequest,
-  RootState,
-} from '../../sync/endpoint.ts';
-import type { IgnoreOptions, MetadataOptions } from '../../sync/options.ts';
+import type { ApplyOptions, Backend, Checkpoint, EndpointInfo, OpenRequest, RootState } from '../../sync/endpoint.ts';
 import {
   asBytes,
   booleanField,

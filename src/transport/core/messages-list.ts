@@ -1,11 +1,12 @@
 /** The items of list messages, each with its writer and its validating reader. */
+
+import type { Change } from '../../journal/core/change.ts';
+import type { FileEntry } from '../../journal/core/entry.ts';
+import { readEntry, readPath, readText, writeEntry, writePath, writeText } from '../../journal/core/entry-codec.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { ByteReader, ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
-import { readEntry, readPath, readText, writeEntry, writePath, writeText } from '../../sync/core/codec.ts';
-import type { FileEntry } from '../../sync/core/entry.ts';
 import { MAX_SIGNATURE_BYTES } from '../../sync/core/limits.ts';
 import type {
-  Change,
   DigestAnswer,
   DigestRequest,
   ReuseCandidate,

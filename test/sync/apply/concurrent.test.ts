@@ -1,9 +1,9 @@
 /** Somebody else changes the target between the plan and the commit: he keeps what he wrote, and hears of it. */
 import * as fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { FileEntry } from '../../../src/journal/core/entry.ts';
 import { packStat as packed, sameStat } from '../../../src/platform/core/stat-codec.ts';
 import type { Stat } from '../../../src/platform/filesystem.ts';
-import type { FileEntry } from '../../../src/sync/core/entry.ts';
 import { hookedFileSystem, type Method, once } from './hooked-filesystem.ts';
 import { BOTH_KINDS } from './kinds.ts';
 import { at, NEW_NS, type Order, verdicts, Workbench } from './workbench.ts';

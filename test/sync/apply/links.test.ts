@@ -1,8 +1,8 @@
 /** Files with several names: changed as one, left as one, and nobody's edit is taken for our own doing. */
 import * as fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { FileEntry } from '../../../src/journal/core/entry.ts';
 import { LinkGroups } from '../../../src/sync/apply/link-groups.ts';
-import type { FileEntry } from '../../../src/sync/core/entry.ts';
 import { BOTH_KINDS } from './kinds.ts';
 import { at, fileEntry, type Order, verdicts, Workbench } from './workbench.ts';
 

@@ -1,7 +1,8 @@
 /** An index in memory, with the rules of the real one that the applier relies on. */
+
+import type { IndexRecord } from '../../../src/journal/store/index.ts';
 import { type BytePath, isWithin, parentOf } from '../../../src/platform/core/byte-path.ts';
 import type { ApplyIndex } from '../../../src/sync/apply/context.ts';
-import type { IndexRecord } from '../../../src/sync/store/index.ts';
 
 export class MemoryIndex implements ApplyIndex {
   readonly records = new Map<BytePath, IndexRecord>();

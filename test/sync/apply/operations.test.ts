@@ -1,9 +1,9 @@
 /** Every operation on every kind of object, on each file system. */
 import * as fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { DirectoryEntry, FileEntry, SymlinkEntry } from '../../../src/journal/core/entry.ts';
+import { packXattrs } from '../../../src/journal/core/xattrs.ts';
 import type { FileSystem } from '../../../src/platform/filesystem.ts';
-import type { DirectoryEntry, FileEntry, SymlinkEntry } from '../../../src/sync/core/entry.ts';
-import { packXattrs } from '../../../src/sync/core/xattrs.ts';
 import { BOTH_KINDS } from './kinds.ts';
 import { at, fileEntry, NEW_NS, type Order, verdicts, Workbench } from './workbench.ts';
 

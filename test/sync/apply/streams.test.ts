@@ -2,15 +2,16 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { FileEntry } from '../../../src/journal/core/entry.ts';
+import { DATA_RECORD_BYTES } from '../../../src/journal/core/limits.ts';
+import { initHashing } from '../../../src/journal/hash.ts';
 import type { BytePath } from '../../../src/platform/core/byte-path.ts';
 import { MalformedError } from '../../../src/platform/core/bytes.ts';
 import { clearLeftovers } from '../../../src/sync/apply/leftovers.ts';
 import type { ContentRecord } from '../../../src/sync/core/content.ts';
-import type { FileEntry } from '../../../src/sync/core/entry.ts';
-import { DATA_RECORD_BYTES, RESUME_MIN_BYTES } from '../../../src/sync/core/limits.ts';
+import { RESUME_MIN_BYTES } from '../../../src/sync/core/limits.ts';
 import type { Operation, Outcome } from '../../../src/sync/core/operation.ts';
 import { parseSignature } from '../../../src/sync/core/signature.ts';
-import { initHashing } from '../../../src/sync/hash.ts';
 import { BOTH_KINDS } from './kinds.ts';
 import { at, chunkOf, fileEntry, type Order, verdict, verdicts, Workbench } from './workbench.ts';
 

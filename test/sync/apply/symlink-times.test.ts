@@ -1,7 +1,7 @@
 /** Symlinks get their own time, complete before they get their name, and nothing is ever followed. */
 import * as fs from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { SymlinkEntry } from '../../../src/sync/core/entry.ts';
+import type { SymlinkEntry } from '../../../src/journal/core/entry.ts';
 import { hookedFileSystem } from './hooked-filesystem.ts';
 import { BOTH_KINDS } from './kinds.ts';
 import { verdicts, Workbench } from './workbench.ts';

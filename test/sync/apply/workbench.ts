@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Entry, FileEntry, TrackedEntry } from '../../../src/journal/core/entry.ts';
 import { type BytePath, joinPath, ROOT } from '../../../src/platform/core/byte-path.ts';
 import { ByteWriter } from '../../../src/platform/core/bytes.ts';
 import { modeOf, mtimeNsOf, sizeOf } from '../../../src/platform/core/stat-codec.ts';
@@ -11,7 +12,6 @@ import type { Fd, FileSystem, ListedEntry } from '../../../src/platform/filesyst
 import { Applier, type ApplierInput } from '../../../src/sync/apply/applier.ts';
 import { packStat } from '../../../src/sync/apply/packed-stat.ts';
 import { type ContentRecord, writeRecord } from '../../../src/sync/core/content.ts';
-import type { Entry, FileEntry, TrackedEntry } from '../../../src/sync/core/entry.ts';
 import type { Operation, Outcome, PutOperation } from '../../../src/sync/core/operation.ts';
 import type { ApplyOptions } from '../../../src/sync/endpoint.ts';
 import { HiddenFolder } from '../../../src/sync/hidden-folder.ts';

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Entry } from '../../../src/journal/core/entry.ts';
+import { readEntry, readText, writeEntry, writeText } from '../../../src/journal/core/entry-codec.ts';
+import { MAX_MESSAGE_BYTES } from '../../../src/journal/core/limits.ts';
 import { ByteReader, ByteWriter, MalformedError } from '../../../src/platform/core/bytes.ts';
-import { readEntry, readOutcome, readText, writeEntry, writeOutcome, writeText } from '../../../src/sync/core/codec.ts';
+import { readOutcome, writeOutcome } from '../../../src/sync/core/codec.ts';
 import { readRecords, writeRecord } from '../../../src/sync/core/content.ts';
-import type { Entry } from '../../../src/sync/core/entry.ts';
-import { MAX_MESSAGE_BYTES } from '../../../src/sync/core/limits.ts';
 
 function bytesOf(entry: Entry | null): Buffer {
   const out = new ByteWriter();

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import type { Entry, FileEntry, TrackedEntry } from '../../../src/journal/core/entry.ts';
+import type { DigestName } from '../../../src/journal/core/look.ts';
 import type { BytePath } from '../../../src/platform/core/byte-path.ts';
 import { compareContent, digestsNeeded, type Likeness, type Proof } from '../../../src/sync/core/compare.ts';
 import { agreedEntry } from '../../../src/sync/core/compare-metadata.ts';
-import type { Entry, FileEntry, TrackedEntry } from '../../../src/sync/core/entry.ts';
-import type { DigestName } from '../../../src/sync/options.ts';
 import { ALL_METADATA, directoryOf, fileOf, NO_METADATA } from '../../support/tree-model.ts';
 
 /** A file of size 1 whose digests are known as far as the letters say: f fast, s strong. */

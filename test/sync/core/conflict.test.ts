@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import type { Entry, TrackedEntry } from '../../../src/journal/core/entry.ts';
 import { fromText, nameOf, toBuffer } from '../../../src/platform/core/byte-path.ts';
 import { describeChange, settleConflict } from '../../../src/sync/core/conflict.ts';
 import { conflictPath } from '../../../src/sync/core/conflict-name.ts';
-import type { Entry, TrackedEntry } from '../../../src/sync/core/entry.ts';
 import type { ConflictPolicy } from '../../../src/sync/options.ts';
 import { directoryOf, fileOf, optionsWith } from '../../support/tree-model.ts';
 

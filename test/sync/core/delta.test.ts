@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { initHashing, xxh64 } from '../../../src/journal/hash.ts';
 import { createBlockMatcher } from '../../../src/sync/core/block-matcher.ts';
 import { DeltaEncoder } from '../../../src/sync/core/delta.ts';
 import { createBlockSigner, parseSignature, type StrongHash } from '../../../src/sync/core/signature.ts';
-import { initHashing, xxh64 } from '../../../src/sync/hash.ts';
 import {
   applied,
   literalBytes,

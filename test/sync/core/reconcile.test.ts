@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { type Entry, UNKNOWN_DIGESTS } from '../../../src/journal/core/entry.ts';
 import { fromText } from '../../../src/platform/core/byte-path.ts';
-import { type Entry, UNKNOWN_DIGESTS } from '../../../src/sync/core/entry.ts';
 import type { Decision, Row } from '../../../src/sync/core/plan.ts';
 import { reconcile } from '../../../src/sync/core/reconcile.ts';
 import type { Mode } from '../../../src/sync/options.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Side } from '../../../src/journal/core/entry.ts';
 import { type BytePath, isWithin, ROOT } from '../../../src/platform/core/byte-path.ts';
-import type { Side } from '../../../src/sync/core/entry.ts';
 import type { Collision } from '../../../src/sync/core/plan.ts';
 import { reconcile } from '../../../src/sync/core/reconcile.ts';
 import { pairRenames, renameDigestsNeeded } from '../../../src/sync/core/rename.ts';

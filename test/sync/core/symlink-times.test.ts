@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { SymlinkEntry, TrackedEntry } from '../../../src/journal/core/entry.ts';
 import { type BytePath, fromText, ROOT } from '../../../src/platform/core/byte-path.ts';
 import { agreedEntry, sameMetadata } from '../../../src/sync/core/compare-metadata.ts';
-import type { SymlinkEntry, TrackedEntry } from '../../../src/sync/core/entry.ts';
 import type { Decision, ReconcileOptions, Row } from '../../../src/sync/core/plan.ts';
 import { reconcile } from '../../../src/sync/core/reconcile.ts';
 import { ALL_METADATA, NO_METADATA, optionsWith } from '../../support/tree-model.ts';

@@ -2,9 +2,10 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Entry } from '../../../src/journal/core/entry.ts';
+import type { CheckpointOptions } from '../../../src/journal/core/look.ts';
 import { type BytePath, ROOT } from '../../../src/platform/core/byte-path.ts';
-import type { Entry } from '../../../src/sync/core/entry.ts';
-import type { CheckpointOptions, OpenRequest } from '../../../src/sync/endpoint.ts';
+import type { OpenRequest } from '../../../src/sync/endpoint.ts';
 import { LocalEndpoint } from '../../../src/sync/local/local-endpoint.ts';
 import { temporaryFolder } from '../../support/tidemark.ts';
 

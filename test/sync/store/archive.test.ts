@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { TrackedEntry } from '../../../src/journal/core/entry.ts';
 import { type BytePath, fromText, ROOT } from '../../../src/platform/core/byte-path.ts';
-import type { TrackedEntry } from '../../../src/sync/core/entry.ts';
 import { Archive, type SessionFacts } from '../../../src/sync/store/archive.ts';
 
 let folder: string;

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Entry, TrackedEntry } from '../../../src/journal/core/entry.ts';
 import type { BytePath } from '../../../src/platform/core/byte-path.ts';
 import { ByteWriter } from '../../../src/platform/core/bytes.ts';
 import { TidemarkError } from '../../../src/platform/core/errors.ts';
 import { type ContentRecord, writeRecord } from '../../../src/sync/core/content.ts';
-import type { Entry, TrackedEntry } from '../../../src/sync/core/entry.ts';
 import { BATCH_ENTRIES } from '../../../src/sync/core/limits.ts';
 import * as control from '../../../src/transport/core/messages-control.ts';
 import { readChange, writeChange } from '../../../src/transport/core/messages-list.ts';

@@ -8,15 +8,15 @@
  * was stamped within a tick of being recorded (racy) is not believed at the next look.
  */
 
-import { VERDICT, type WalkedDirectory, walkTree } from '../journal/scan-source.ts';
 import { type ByteName, type BytePath, ROOT } from '../platform/core/byte-path.ts';
 import { TidemarkError } from '../platform/core/errors.ts';
 import { packStat } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem, ListedEntry } from '../platform/filesystem.ts';
 import { COARSE_NS, type StatWindow, TICK_NS } from './core/index-record.ts';
-import type { CheckpointOptions } from './endpoint.ts';
+import type { CheckpointOptions } from './core/look.ts';
 import { type CompareContext, compareDirectory, compareObject } from './scan-compare.ts';
 import { lookProblem, problemRecord } from './scan-entry.ts';
+import { VERDICT, type WalkedDirectory, walkTree } from './scan-source.ts';
 import { ScanWriter } from './scan-writer.ts';
 import type { Index } from './store/index.ts';
 

@@ -1,6 +1,6 @@
 /** Records for tests of the store, made from an inode number. */
-import { type Digests, UNKNOWN_DIGESTS } from '../../../src/sync/core/entry.ts';
-import type { IndexRecord } from '../../../src/sync/core/index-record.ts';
+import { type Digests, UNKNOWN_DIGESTS } from '../../../src/journal/core/entry.ts';
+import type { IndexRecord } from '../../../src/journal/core/index-record.ts';
 
 /** A packed stat; inode and size tell records apart. */
 export function packedStat(inode: number, sizeBytes = 0, type = sizeBytes === 0 ? 0o040755 : 0o100644): Buffer {

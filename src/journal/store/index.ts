@@ -10,10 +10,10 @@ import { type BytePath, joinPath, nameOf, ROOT } from '../../platform/core/byte-
 import { MalformedError } from '../../platform/core/bytes.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
 import { identityOf as identityOfStat, sameStat } from '../../platform/core/stat-codec.ts';
+import type { Change } from '../core/change.ts';
 import type { Digests } from '../core/entry.ts';
 import { decodeRecord, encodeRecord, type IndexRecord, packedStatIn } from '../core/index-record.ts';
 import { factKey, type Place } from '../core/tree-key.ts';
-import type { Change } from '../endpoint.ts';
 import { type ChangedPaths, ChangeLog } from './change-log.ts';
 import { Environment } from './environment.ts';
 import { IndexTally } from './index-tally.ts';

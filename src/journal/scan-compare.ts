@@ -3,7 +3,6 @@
  * object whose stat is the stored one costs a comparison of bytes and nothing else.
  */
 
-import { VERDICT, type WalkedDirectory } from '../journal/scan-source.ts';
 import { type BytePath, joinPath } from '../platform/core/byte-path.ts';
 import { TidemarkError } from '../platform/core/errors.ts';
 import type { ListedEntry } from '../platform/filesystem.ts';
@@ -17,6 +16,7 @@ import {
   RECORD_FLAG,
 } from './core/index-record.ts';
 import { type EntryContext, recordOf } from './scan-entry.ts';
+import { VERDICT, type WalkedDirectory } from './scan-source.ts';
 import type { TreeNode } from './store/tree-store.ts';
 
 export interface CompareContext extends EntryContext {

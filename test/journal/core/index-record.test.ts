@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MalformedError } from '../../../src/platform/core/bytes.ts';
-import type { Entry } from '../../../src/sync/core/entry.ts';
+import type { Entry } from '../../../src/journal/core/entry.ts';
 import {
   COARSE_NS,
   decodeRecord,
@@ -10,7 +9,8 @@ import {
   holdsStat,
   isRacy,
   TICK_NS,
-} from '../../../src/sync/core/index-record.ts';
+} from '../../../src/journal/core/index-record.ts';
+import { MalformedError } from '../../../src/platform/core/bytes.ts';
 import { directoryRecord, fileRecord, packedStat, UNTRACKED } from '../store/records.ts';
 
 const FAST = 'abcdefgh';

@@ -1,6 +1,5 @@
 /** What one listed object is to the index: the record that follows from its stat and the options of the scan. */
 
-import { VERDICT } from '../journal/scan-source.ts';
 import type { BytePath } from '../platform/core/byte-path.ts';
 import { errnoOf } from '../platform/core/errors.ts';
 import {
@@ -15,8 +14,9 @@ import type { Fd, FileSystem, ListedEntry } from '../platform/filesystem.ts';
 import { type Digests, type Entry, UNKNOWN_DIGESTS } from './core/entry.ts';
 import { entryFromStat, type IndexRecord, isRacy, type StatWindow } from './core/index-record.ts';
 import { MAX_TARGET_BYTES, MAX_XATTR_BYTES } from './core/limits.ts';
+import type { CheckpointOptions } from './core/look.ts';
 import { isSyncedXattr, packXattrs } from './core/xattrs.ts';
-import type { CheckpointOptions } from './endpoint.ts';
+import { VERDICT } from './scan-source.ts';
 
 /** What deriving a record may need to know or read. */
 export interface EntryContext {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { ContentHasher, hashBytes, initHashing, xxh64 } from '../../src/sync/hash.ts';
+import { ContentHasher, hashBytes, initHashing, xxh64 } from '../../src/journal/hash.ts';
 import { noise } from '../support/delta-tools.ts';
 
 beforeAll(initHashing);

@@ -11,7 +11,7 @@ import {
   sequenceAt,
   sequenceBytes,
   sizeKey,
-} from '../../../src/sync/core/tree-key.ts';
+} from '../../../src/journal/core/tree-key.ts';
 
 const number = fc.oneof(fc.nat(300), fc.integer({ min: 0, max: 2 ** 40 - 2 }));
 const name = fc.uint8Array({ minLength: 1, maxLength: 255 }).map((bytes) => Buffer.from(bytes).toString('latin1'));

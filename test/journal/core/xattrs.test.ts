@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { MAX_XATTR_BYTES } from '../../../src/journal/core/limits.ts';
+import { isSyncedXattr, packXattrs, unpackXattrs } from '../../../src/journal/core/xattrs.ts';
 import { MalformedError } from '../../../src/platform/core/bytes.ts';
-import { MAX_XATTR_BYTES } from '../../../src/sync/core/limits.ts';
-import { isSyncedXattr, packXattrs, unpackXattrs } from '../../../src/sync/core/xattrs.ts';
 
 const byteString = (constraints: { maxLength: number }) =>
   fc.uint8Array(constraints).map((bytes) => Buffer.from(bytes).toString('latin1'));

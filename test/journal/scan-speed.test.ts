@@ -3,12 +3,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { scanTree } from '../../src/journal/scan.ts';
+import { Index } from '../../src/journal/store/index.ts';
 import { type BytePath, ROOT } from '../../src/platform/core/byte-path.ts';
 import type { DirectoryListing, FileSystem } from '../../src/platform/filesystem.ts';
 import { portableFileSystem } from '../../src/platform/portable-filesystem.ts';
-import { scanTree } from '../../src/sync/scan.ts';
 import { Archive } from '../../src/sync/store/archive.ts';
-import { Index } from '../../src/sync/store/index.ts';
 
 const DIRECTORIES = Number(process.env.TIDEMARK_SPEED_DIRECTORIES ?? 1000);
 const FILES = 100;

@@ -17,8 +17,8 @@ import {
   STAT_BYTES,
   sizeOf,
 } from '../../platform/core/stat-codec.ts';
-import { readEntry, writeEntry } from './codec.ts';
 import { type Digests, type Entry, UNKNOWN_DIGESTS } from './entry.ts';
+import { readEntry, writeEntry } from './entry-codec.ts';
 
 /** What the index knows of one path. */
 export interface IndexRecord {

@@ -6,6 +6,7 @@ import { packStat, sizeOf } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem, Stat } from '../platform/filesystem.ts';
 import type { Digests } from './core/entry.ts';
 import { SMALL_FILE_BYTES } from './core/limits.ts';
+import type { DigestName } from './core/look.ts';
 import { ContentHasher, hashBytes, type Wanted } from './hash.ts';
 import {
   type Clock,
@@ -16,7 +17,6 @@ import {
   type Sighting,
   systemClock,
 } from './held-file.ts';
-import type { DigestName } from './options.ts';
 
 export interface FileDigestRequest {
   readonly path: BytePath;

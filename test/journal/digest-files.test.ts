@@ -1,8 +1,8 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { digestFiles } from '../../src/journal/digest-files.ts';
+import { hashBytes, initHashing } from '../../src/journal/hash.ts';
 import { packStat } from '../../src/platform/core/stat-codec.ts';
-import { digestFiles } from '../../src/sync/digest-files.ts';
-import { hashBytes, initHashing } from '../../src/sync/hash.ts';
 import { noise } from '../support/delta-tools.ts';
 import { bytePath, FILE_SYSTEMS, Folder } from '../support/supply-tools.ts';
 

@@ -17,12 +17,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Change } from '../../src/journal/core/change.ts';
+import type { CheckpointOptions } from '../../src/journal/core/look.ts';
+import { type ScanOptions, type ScanResult, scanTree } from '../../src/journal/scan.ts';
+import { Index } from '../../src/journal/store/index.ts';
 import { type ByteName, type BytePath, fromText, ROOT } from '../../src/platform/core/byte-path.ts';
 import type { Fd, FileSystem } from '../../src/platform/filesystem.ts';
 import { openFileSystem } from '../../src/platform/open-filesystem.ts';
-import type { Change, CheckpointOptions } from '../../src/sync/endpoint.ts';
-import { type ScanOptions, type ScanResult, scanTree } from '../../src/sync/scan.ts';
-import { Index } from '../../src/sync/store/index.ts';
 
 const { fileSystem } = openFileSystem();
 let folder: string;

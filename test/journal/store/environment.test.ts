@@ -6,18 +6,18 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Environment } from '../../../src/journal/store/environment.ts';
+import { Index } from '../../../src/journal/store/index.ts';
 import { fromText, joinPath, ROOT } from '../../../src/platform/core/byte-path.ts';
-import { Environment } from '../../../src/sync/store/environment.ts';
-import { Index } from '../../../src/sync/store/index.ts';
 import { bundle } from './bundle.ts';
 import { directoryRecord, fileRecord } from './records.ts';
 
 /** Runs as a child or a thread: fills directories in transactions and says how far it came, or reads all. */
 const SCRIPT = `
 import { parentPort, workerData } from 'node:worker_threads';
-import { Index } from './src/sync/store/index.ts';
+import { Index } from './src/journal/store/index.ts';
 import { ROOT } from './src/platform/core/byte-path.ts';
-import { directoryRecord, fileRecord } from './test/sync/store/records.ts';
+import { directoryRecord, fileRecord } from './test/journal/store/records.ts';
 const { folder, mode, name } = workerData ?? { folder: process.argv[2], mode: process.argv[3], name: 'child' };
 const index = Index.open(folder);
 const say = (text) => (parentPort === null ? process.stdout.write(text + '\\n') : parentPort.postMessage(text));

@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
+import type { Change } from '../../../src/journal/core/change.ts';
+import type { Entry } from '../../../src/journal/core/entry.ts';
+import { Index, type IndexRecord } from '../../../src/journal/store/index.ts';
 import {
   type BytePath,
   comparePaths,
@@ -12,9 +15,6 @@ import {
   ROOT,
 } from '../../../src/platform/core/byte-path.ts';
 import { identityOf } from '../../../src/platform/core/stat-codec.ts';
-import type { Entry } from '../../../src/sync/core/entry.ts';
-import type { Change } from '../../../src/sync/endpoint.ts';
-import { Index, type IndexRecord } from '../../../src/sync/store/index.ts';
 import { directoryRecord, fileRecord, packedStat, UNTRACKED } from './records.ts';
 
 const made: string[] = [];
