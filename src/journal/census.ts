@@ -3,7 +3,10 @@ import type { BytePath } from '../platform/core/byte-path.ts';
 
 /** One way in which one process can write to one file of the tree right now. */
 export interface OpenWriter {
-  readonly path: BytePath;
+  /** null where no path below the root leads to it that we could tell. */
+  readonly path: BytePath | null;
+  /** Inode number as in a packed stat (8 bytes little-endian); null where it is not known. */
+  readonly inode: string | null;
   /** 0 for the kernel itself (a loop device). */
   readonly pid: number;
   /** Name of the process, a byte string. */

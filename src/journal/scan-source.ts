@@ -5,7 +5,7 @@
  * applied: it says of each object whether it is to be left alone, and does not enter what is. It works on listings as
  * they come from the file system; what they mean is for the caller.
  */
-import { type BytePath, joinPath, MAX_DEPTH, ROOT } from '../platform/core/byte-path.ts';
+import { type BytePath, componentsOf, joinPath, MAX_DEPTH, ROOT } from '../platform/core/byte-path.ts';
 import { errnoOf, TidemarkError } from '../platform/core/errors.ts';
 import { isDirectory, isRegularFile, modeOf } from '../platform/core/stat-codec.ts';
 import type { DirectoryListing, Fd, FileSystem, ListedEntry } from '../platform/filesystem.ts';
@@ -40,6 +40,12 @@ export interface WalkOptions {
   readonly oneFileSystem: boolean;
   /** Name at the root that is passed over. */
   readonly hiddenName: string;
+  /** Begins at this directory instead of the root; nested rule files above it are not read. */
+  readonly from?: BytePath;
+  /** Directories that do not exist for us. */
+  readonly excluded?: ReadonlySet<BytePath>;
+  /** Called with directories before they are listed. */
+  readonly onEnter?: (directories: readonly BytePath[]) => void;
 }
 
 /** One directory of the walk. `verdicts` has one VERDICT for each entry of the listing. */
@@ -73,16 +79,17 @@ export function* walkTree(
 ): Generator<readonly WalkedDirectory[], void, void> {
   const device = deviceOf(fileSystem.fstat(root).dev);
   const seen = { directories: 0, entries: 0 };
-  let waiting: Waiting[] = [{ path: ROOT, scope: readRootScope(fileSystem, root, options.ignore), depth: 0 }];
+  const from = options.from ?? ROOT;
+  const depth = componentsOf(from).length;
+  let waiting: Waiting[] = [{ path: from, scope: readRootScope(fileSystem, root, options.ignore), depth }];
   while (waiting.length > 0) {
     const next: Waiting[] = [];
     for (let start = 0, length = 0; start < waiting.length; start += length) {
       const batch = waiting.slice(start, start + batchLength(seen));
       length = batch.length;
-      const listings = fileSystem.readDirectories(
-        root,
-        batch.map(({ path }) => path),
-      );
+      const paths = batch.map(({ path }) => path);
+      options.onEnter?.(paths);
+      const listings = fileSystem.readDirectories(root, paths);
       seen.directories += length;
       for (const { entries } of listings) seen.entries += entries.length;
       yield listings.map((listing, index) => {
@@ -166,7 +173,8 @@ function judge(
     const isDir = entry.error === null && isDirectory(modeAt(entry.packedStat));
     if (!isDir && !isRuled) continue;
     const path = joinPath(directory.path, entry.name);
-    if (isRuled && isIgnored(scope, path, isDir)) verdicts[index] = VERDICT.ignored;
+    if (isDir && options.excluded?.has(path)) verdicts[index] = VERDICT.hidden;
+    else if (isRuled && isIgnored(scope, path, isDir)) verdicts[index] = VERDICT.ignored;
     else if (!isDir) continue;
     else if (options.oneFileSystem && !isOn(device, entry.packedStat)) verdicts[index] = VERDICT.mount;
     else if (directory.depth + 1 >= MAX_DEPTH) verdicts[index] = VERDICT.tooDeep;

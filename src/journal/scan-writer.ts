@@ -6,7 +6,19 @@ import { type BytePath, comparePaths } from '../platform/core/byte-path.ts';
 import { encodeRecord, type IndexRecord } from './core/index-record.ts';
 import type { ScanProblem } from './scan.ts';
 import type { CompareSink } from './scan-compare.ts';
-import type { Index } from './store/index.ts';
+import type { TreeNode } from './store/tree-store.ts';
+
+/** What a scan compares the tree with and writes to: an index, or a journal's own. */
+export interface ScanStore {
+  get(path: BytePath): IndexRecord | null;
+  node(path: BytePath): TreeNode | null;
+  /** What the directory `path` holds, in name order. */
+  nodes(path: BytePath): Iterator<TreeNode>;
+  transaction<T>(work: () => T): T;
+  put(path: BytePath, record: IndexRecord, origin: string): void;
+  /** Removes at most `limit` paths at and below `path`; true once all are gone. */
+  removeSome(path: BytePath, origin: string, limit: number): boolean;
+}
 
 /** Records of one transaction: some megabytes of pages, and one fsync for all. */
 const RECORDS_PER_TRANSACTION = 8192;
@@ -19,14 +31,14 @@ const WORLD = '';
 
 export class ScanWriter implements CompareSink {
   readonly problems: ScanProblem[] = [];
-  readonly #index: Index;
+  readonly #index: ScanStore;
   readonly #links: Map<string, BytePath[]> | null;
   readonly #removals: BytePath[] = [];
   readonly #puts: { readonly path: BytePath; readonly record: IndexRecord }[] = [];
   readonly #unproven = new Map<BytePath, IndexRecord>();
 
   /** `groupsLinks`: names of one file are to be recorded as such. */
-  constructor(index: Index, groupsLinks: boolean) {
+  constructor(index: ScanStore, groupsLinks: boolean) {
     this.#index = index;
     this.#links = groupsLinks ? new Map() : null;
   }

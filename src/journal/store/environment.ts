@@ -15,6 +15,7 @@ import { lstatSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { errnoOf, TidemarkError } from '../../platform/core/errors.ts';
+import { withChecksum, withoutChecksum } from './row-checksum.ts';
 import { damaged, full, guarded, messageOf, newer, unusable } from './store-errors.ts';
 import { fillTail, prepareStoreFiles, type StoreFault } from './store-file.ts';
 
@@ -28,8 +29,13 @@ export interface EnvironmentOptions {
   /** False: no fsync at commit. */
   readonly durable: boolean;
   /** What the folder holds and which layout this program writes; checked at every opening. */
-  readonly kind: 'index' | 'archive';
+  readonly kind: 'index' | 'archive' | 'journal';
   readonly format: number;
+  /**
+   * True: every row carries a checksum of its key and value, checked at every reading. For what is kept for long and
+   * believed without another look.
+   */
+  readonly isChecked?: boolean;
 }
 
 const FORMAT_KEY = 'aformat';
@@ -37,15 +43,17 @@ const FORMAT_KEY = 'aformat';
 export class Environment {
   readonly folder: string;
   readonly #database: RootDatabase<Buffer, string>;
+  readonly #isChecked: boolean;
   #depth = 0;
   #onRollback: (() => void)[] = [];
   #epoch = 0;
   #isCurrent = false;
   #isOpen = true;
 
-  private constructor(folder: string, database: RootDatabase<Buffer, string>) {
+  private constructor(folder: string, database: RootDatabase<Buffer, string>, isChecked: boolean) {
     this.folder = folder;
     this.#database = database;
+    this.#isChecked = isChecked;
     // Emitted whenever a snapshot is taken anew. The package's own `on` fails for it (3.5.6 calls a super that is not there).
     EventEmitter.prototype.on.call(database as unknown as EventEmitter, 'begin-transaction', () => {
       this.#epoch++;
@@ -56,7 +64,11 @@ export class Environment {
   static open(folder: string, options: EnvironmentOptions): Environment {
     prepareFolder(folder);
     prepareFiles(folder);
-    const environment = guarded(folder, () => new Environment(folder, openDatabase(folder, options.durable)));
+    const isChecked = options.isChecked ?? false;
+    const environment = guarded(
+      folder,
+      () => new Environment(folder, openDatabase(folder, options.durable), isChecked),
+    );
     try {
       guarded(folder, () => environment.#settle(options));
     } catch (error) {
@@ -79,7 +91,7 @@ export class Environment {
   get(key: string): Buffer | null {
     this.#keepCurrent();
     const value = guarded(this.folder, () => this.#database.get(key));
-    return value === undefined ? null : value;
+    return value === undefined ? null : this.#checked(key, value);
   }
 
   has(key: string): boolean {
@@ -92,7 +104,9 @@ export class Environment {
     this.#keepCurrent();
     return guarded(this.folder, () => {
       const rows: Row[] = [];
-      for (const row of this.#database.getRange({ start, end, limit })) rows.push(row);
+      for (const { key, value } of this.#database.getRange({ start, end, limit })) {
+        rows.push({ key, value: this.#checked(key, value) });
+      }
       return rows;
     });
   }
@@ -111,7 +125,7 @@ export class Environment {
   /** Only within a transaction. */
   put(key: string, value: Buffer): void {
     this.#mustWrite();
-    this.#database.putSync(key, value);
+    this.#database.putSync(key, this.#isChecked ? withChecksum(key, value) : value);
   }
 
   /** Only within a transaction. */
@@ -177,6 +191,13 @@ export class Environment {
     queueMicrotask(() => {
       this.#isCurrent = false;
     });
+  }
+
+  #checked(key: string, value: Buffer): Buffer {
+    if (!this.#isChecked) return value;
+    const bare = withoutChecksum(key, value);
+    if (bare === null) throw damaged(this.folder, 'a row that does not match its checksum');
+    return bare;
   }
 
   #mustWrite(): void {

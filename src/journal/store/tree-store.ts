@@ -105,16 +105,22 @@ export class TreeStore {
     if (number === ROOT_DIRECTORY) return ROOT;
     const remembered = known.get(number);
     if (remembered !== undefined) return remembered;
-    const place = this.environment.get(directoryKey(number));
+    const place = this.placeOfNumber(number);
     let path: BytePath | null = null;
     if (place !== null) {
-      const { parent, name } = placeAt(place.toString('latin1'), 0);
-      if (parent === number || parent === NO_DIRECTORY) throw damaged(this.environment.folder, 'directories in a ring');
-      const above = this.pathOf(parent, known);
+      const { parent, name } = place;
+      if (parent === number) throw damaged(this.environment.folder, 'directories in a ring');
+      const above = parent === NO_DIRECTORY ? null : this.pathOf(parent, known);
       if (above !== null) path = joinPath(above, name);
     }
     known.set(number, path);
     return path;
+  }
+
+  /** Where directory `number` is; null where it is gone. */
+  placeOfNumber(number: number): Place | null {
+    const place = this.environment.get(directoryKey(number));
+    return place === null ? null : placeAt(place.toString('latin1'), 0);
   }
 
   /** What directory `number` holds, in name order, page by page; nothing for 0. Writing between two steps is allowed. */

@@ -15,7 +15,7 @@ import type { Side } from '../../journal/core/entry.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
 import { Archive } from './archive.ts';
-import { FolderLock } from './folder-lock.ts';
+import { FolderLock } from '../../journal/store/folder-lock.ts';
 import { readSessionFile, type SessionFile, writeSessionFile } from './session-file.ts';
 
 export type PairAddresses = Readonly<Record<Side, string>>;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ROOT } from '../../../src/platform/core/byte-path.ts';
 import { portableFileSystem } from '../../../src/platform/portable-filesystem.ts';
-import { FolderLock } from '../../../src/sync/store/folder-lock.ts';
+import { FolderLock } from '../../../src/journal/store/folder-lock.ts';
 import { type OpenSession, Sessions } from '../../../src/sync/store/sessions.ts';
 
 const fileSystem = portableFileSystem();

@@ -1,0 +1,247 @@
+/**
+ * Turns events into what the journal knows: places that have to be looked at, and a tree that follows renames.
+ *
+ * An event names a directory by its kernel handle and an object by its name in it. The store knows the number of every
+ * directory of the tree by that handle, so an event is a place without a look at the disk, and stays right while
+ * directories above are renamed. Two rules keep it so. A directory that comes into being gets its number from its very
+ * event, before any event of what is in it. And a tree that comes from elsewhere is scanned before later events are
+ * taken: what happened in it before the scan is seen by the scan, what happens after it finds the numbers.
+ */
+import { type BytePath, ROOT } from '../platform/core/byte-path.ts';
+import { EVENT, type FanotifyEvent } from '../platform/fanotify.ts';
+import type { IndexRecord } from './core/index-record.ts';
+import { NOTICE } from './core/kinds.ts';
+import type { CheckpointProtocol, Key } from './core/protocol.ts';
+import { type Place, placeBytes, ROOT_DIRECTORY } from './core/tree-key.ts';
+import type { JournalStore } from './store/journal-store.ts';
+
+/** What the absorber asks of whoever reads the events. */
+export interface EventNames {
+  /** The kernel's key of the directory that events call by this number. */
+  keyOf(directory: number): string;
+}
+
+export interface AbsorberOptions {
+  readonly store: JournalStore;
+  readonly protocol: CheckpointProtocol;
+  readonly names: EventNames;
+  /** Name at the root that does not exist for us. */
+  readonly hiddenName: string;
+  readonly excluded: ReadonlySet<BytePath>;
+  /**
+   * True: a new directory raises events of its own at once. False: it needs a mark first, and what came into it before
+   * that has to be found by looking.
+   */
+  readonly seesNewDirectories: boolean;
+  /** An object has been noticed so often that it should be silenced. */
+  readonly onHot: (key: Key) => void;
+}
+
+/** Events whose meaning lies in their order: they change the tree at once. */
+const STRUCTURAL = EVENT.rename | EVENT.directory;
+
+export class Absorber {
+  readonly #options: AbsorberOptions;
+  /** Directory numbers by the numbers of events; 0: none of ours. */
+  readonly #numbers = new Map<number, number>();
+  /** Places whose occupant was displaced by a rename that may be one half of an exchange. */
+  readonly #displaced = new Map<Key, { readonly parked: Place; readonly arrived: string }>();
+  readonly #toScan = new Map<Key, Place>();
+
+  constructor(options: AbsorberOptions) {
+    this.#options = options;
+  }
+
+  /** Takes events in order. Returns those directories (by the numbers of events) that are not in this tree. */
+  absorb(events: readonly FanotifyEvent[]): ReadonlySet<number> {
+    const foreign = new Set<number>();
+    const isStructural = events.some(({ mask }) => (mask & STRUCTURAL) !== 0);
+    const take = (): void => {
+      for (const event of events) this.#take(event, foreign);
+    };
+    if (isStructural) this.#options.store.transaction(take);
+    else take();
+    return foreign;
+  }
+
+  /** Trees that have to be scanned before anything more is absorbed; each is told once. */
+  takeScans(): Place[] {
+    const places = [...this.#toScan.values()];
+    this.#toScan.clear();
+    return places;
+  }
+
+  /** Everything that happened so far was absorbed: an exchange has both its halves, what was displaced is gone. */
+  caughtUp(): void {
+    this.#displaced.clear();
+    this.#options.store.transaction(() => this.#options.store.clearParked());
+  }
+
+  /** Directories were numbered or removed by somebody else. */
+  forgetNumbers(): void {
+    this.#numbers.clear();
+  }
+
+  #take(event: FanotifyEvent, foreign: Set<number>): void {
+    if ((event.mask & EVENT.rename) !== 0) this.#rename(event, foreign);
+    const number = this.#numberOf(event.directory);
+    if (number === 0) {
+      if (event.directory !== 0) foreign.add(event.directory);
+      return;
+    }
+    if (event.name === '') {
+      this.#noticeDirectory(number);
+      return;
+    }
+    const place = { parent: number, name: event.name };
+    if (this.#isHidden(place)) return;
+    if ((event.mask & EVENT.directory) === 0) this.#noticeFile(place, event.mask);
+    else this.#directoryEvent(place, event);
+  }
+
+  #noticeFile(place: Place, mask: number): void {
+    const isWritten = (mask & (EVENT.modify | EVENT.closeWrite | EVENT.create)) !== 0;
+    const kinds =
+      (isWritten ? NOTICE.content : 0) |
+      ((mask & EVENT.attributes) !== 0 ? NOTICE.metadata : 0) |
+      ((mask & EVENT.remove) !== 0 ? NOTICE.removed : 0);
+    if (kinds === 0) return;
+    const key = placeBytes(place.parent, place.name);
+    if (this.#options.protocol.notice(key, kinds)) this.#options.onHot(key);
+  }
+
+  #noticeDirectory(number: number): void {
+    const place = this.#options.store.tree.placeOfNumber(number);
+    if (place !== null) this.#notice(place, NOTICE.metadata);
+  }
+
+  #directoryEvent(place: Place, { mask, target }: FanotifyEvent): void {
+    if ((mask & EVENT.create) !== 0 && target !== null) this.#arrive(place, target, !this.#options.seesNewDirectories);
+    if ((mask & EVENT.remove) !== 0) this.#notice(place, NOTICE.removed | NOTICE.entries);
+    if ((mask & EVENT.attributes) !== 0) this.#notice(place, NOTICE.metadata);
+  }
+
+  #rename(event: FanotifyEvent, foreign: Set<number>): void {
+    const to = this.#placeIn(event.directory, event.name);
+    const from = event.from === null ? null : this.#placeIn(event.from.directory, event.from.name);
+    if (event.from !== null && from === null) foreign.add(event.from.directory);
+    if ((event.mask & EVENT.directory) !== 0 && event.target !== null) this.#renameDirectory(from, to, event.target);
+    else this.#renameFile(from, to, event.target ?? '');
+  }
+
+  #renameDirectory(from: Place | null, to: Place | null, target: string): void {
+    const { store } = this.#options;
+    const number = store.numberOfHandle(target);
+    const node = number === 0 ? null : store.directory(number);
+    if (to === null) {
+      const gone = node ?? from;
+      if (gone === null) return;
+      store.removeAt(gone, true);
+      this.#numbers.clear();
+      return;
+    }
+    if (node === null) {
+      this.#arrive(to, target, true);
+      if (from !== null) this.#notice(from, NOTICE.removed);
+      return;
+    }
+    if (isSamePlace(node, to)) return;
+    this.#makeRoom(to, target);
+    // Read again: making room may have taken it along, where it was recorded below what it replaces.
+    const moving = store.directory(number);
+    if (moving === null) this.#arrive(to, target, true);
+    else store.moveTo(moving, to);
+    if (from !== null) this.#notice(from, NOTICE.removed);
+  }
+
+  #renameFile(from: Place | null, to: Place | null, target: string): void {
+    const { store, protocol } = this.#options;
+    if (from !== null && to !== null) {
+      const node = this.#leaving(from, target);
+      if (node !== null) {
+        this.#makeRoom(to, target);
+        const moving = store.tree.at(node);
+        if (moving !== null) store.moveTo(moving, to);
+      }
+      protocol.alsoAt(placeBytes(from.parent, from.name), placeBytes(to.parent, to.name));
+      this.#notice(to, node === null ? NOTICE.content : NOTICE.moved);
+    } else if (to !== null) {
+      this.#notice(to, NOTICE.content);
+    }
+    if (from !== null) this.#notice(from, NOTICE.removed);
+  }
+
+  /** Where the file that leaves `from` is recorded: there, or, displaced a moment ago, where it was parked. */
+  #leaving(from: Place, target: string): Place | null {
+    const { store } = this.#options;
+    const key = placeBytes(from.parent, from.name);
+    const displaced = this.#displaced.get(key);
+    if (displaced !== undefined && displaced.arrived !== target) {
+      this.#displaced.delete(key);
+      return displaced.parked;
+    }
+    const node = store.tree.at(from);
+    return node === null || node.number !== 0 ? null : from;
+  }
+
+  /** A directory is new at a place: it is numbered now and, where it may hold something already, scanned soon. */
+  #arrive(place: Place, target: string, isScanned: boolean): void {
+    const { store } = this.#options;
+    if (this.#isHidden(place)) return;
+    const number = store.numberOfHandle(target);
+    const known = number === 0 ? null : store.directory(number);
+    if (known !== null && isSamePlace(known, place)) return;
+    // Recorded elsewhere, it was moved by an event that is still to come or was lost: the scan sorts that out.
+    this.#makeRoom(place, target);
+    if (known !== null) store.removeAt(known, true);
+    const row = { kind: 'written' as const, place, kinds: NOTICE.entries, proof: 'scan' as const, isNew: true };
+    store.setHandle(store.putAt(place, UNSEEN_DIRECTORY, row), target);
+    this.#numbers.clear();
+    if (isScanned) this.#toScan.set(placeBytes(place.parent, place.name), place);
+    else this.#notice(place, NOTICE.entries);
+  }
+
+  /** Parks whatever is recorded at a place that something else comes to. */
+  #makeRoom(place: Place, arriving: string): void {
+    const { store } = this.#options;
+    const occupant = store.tree.at(place);
+    if (occupant === null) return;
+    const parked = store.park(occupant);
+    this.#displaced.set(placeBytes(place.parent, place.name), { parked, arrived: arriving });
+    if (occupant.number !== 0) this.#numbers.clear();
+  }
+
+  #notice(place: Place, kinds: number): void {
+    if (!this.#isHidden(place)) this.#options.protocol.notice(placeBytes(place.parent, place.name), kinds);
+  }
+
+  #placeIn(directory: number, name: string): Place | null {
+    const number = this.#numberOf(directory);
+    const place = { parent: number, name };
+    return number === 0 || name === '' || this.#isHidden(place) ? null : place;
+  }
+
+  #isHidden(place: Place): boolean {
+    const { hiddenName, excluded, store } = this.#options;
+    if (place.parent === ROOT_DIRECTORY && place.name === hiddenName) return true;
+    return excluded.size > 0 && excluded.has(store.pathOf(place) ?? ROOT);
+  }
+
+  #numberOf(directory: number): number {
+    if (directory === 0) return 0;
+    let number = this.#numbers.get(directory);
+    if (number === undefined) {
+      number = this.#options.store.numberOfHandle(this.#options.names.keyOf(directory));
+      // What is not ours is not remembered here: it is dropped where events are read.
+      if (number !== 0) this.#numbers.set(directory, number);
+    }
+    return number;
+  }
+}
+
+/** A directory of which only its event is known. */
+const UNSEEN_DIRECTORY: IndexRecord = { entry: { kind: 'directory', mode: 0 }, packedStat: null, racy: false };
+
+function isSamePlace(left: Place, right: Place): boolean {
+  return left.parent === right.parent && left.name === right.name;
+}

@@ -1,0 +1,137 @@
+/** Which backend can record a root, found by trying: kernel versions say little, since features are carried back. */
+import { ROOT, toBuffer } from '../platform/core/byte-path.ts';
+import { errnoOf } from '../platform/core/errors.ts';
+import {
+  type GroupDescriptors,
+  type GroupKind,
+  markDirectory,
+  markFileSystem,
+  openGroup,
+  unmarkDirectory,
+} from '../platform/fanotify.ts';
+import type { Fd, FileSystem } from '../platform/filesystem.ts';
+import { openFileSystem } from '../platform/open-filesystem.ts';
+import type { BackendName } from './core/answers.ts';
+
+/** A backend that is better than the chosen one, and why it cannot be had. */
+export interface BetterBackend {
+  readonly name: BackendName;
+  readonly whyNot: string;
+}
+
+export interface ChosenBackend {
+  readonly chosen: BackendName;
+  /** Best first; none for the best. */
+  readonly better: readonly BetterBackend[];
+}
+
+/** File systems whose content other machines change, of which no event tells. */
+const SHARED_FILE_SYSTEMS = new Set([
+  'nfs',
+  'nfs4',
+  'cifs',
+  'smb',
+  'smb2',
+  'smb3',
+  '9p',
+  'fuse',
+  'afs',
+  'ceph',
+  'vboxsf',
+]);
+
+/** Groups that could be opened, and why the others could not. */
+export interface OpenedGroups {
+  readonly groups: readonly GroupDescriptors[];
+  readonly missing: ReadonlyMap<GroupKind, string>;
+}
+
+/** Opens what groups this process may have. Never throws. */
+export function openGroups(): OpenedGroups {
+  const groups: GroupDescriptors[] = [];
+  const missing = new Map<GroupKind, string>();
+  const { addonMissing } = openFileSystem();
+  for (const kind of ['file-systems', 'directories'] as const) {
+    if (addonMissing !== null) {
+      missing.set(kind, addonMissing);
+      continue;
+    }
+    try {
+      groups.push(openGroup(kind));
+    } catch (error) {
+      missing.set(kind, whyNoGroup(kind, errnoOf(error)));
+    }
+  }
+  return { groups, missing };
+}
+
+/**
+ * Marks `root` in the best of `groups` that takes it. In a group of directories only the root itself is marked: the scan
+ * marks the others as it enters them.
+ */
+export function chooseBackend(
+  fileSystem: FileSystem,
+  root: Fd,
+  { groups, missing }: OpenedGroups,
+): ChosenBackend & { readonly group: GroupDescriptors | null } {
+  const better: BetterBackend[] = [];
+  const { type } = fileSystem.traits(root);
+  if (SHARED_FILE_SYSTEMS.has(type)) {
+    const whyNot = `others may change files on ${type}, and no event tells of that`;
+    const names: BackendName[] = ['fanotify-filesystem', 'fanotify-directory', 'chokidar'];
+    return { chosen: 'scan', better: names.map((name) => ({ name, whyNot })), group: null };
+  }
+  const tiers = [
+    ['fanotify-filesystem', 'file-systems', (group: Fd) => markFileSystem(group, root)],
+    ['fanotify-directory', 'directories', (group: Fd) => markDirectory(group, root, ROOT)],
+  ] as const;
+  for (const [name, kind, mark] of tiers) {
+    const group = groups.find((candidate) => candidate.kind === kind);
+    if (group === undefined) {
+      better.push({ name, whyNot: missing.get(kind) ?? 'not opened' });
+      continue;
+    }
+    try {
+      mark(group.group);
+      return { chosen: name, better, group };
+    } catch (error) {
+      better.push({ name, whyNot: whyNoMark(errnoOf(error), type) });
+    }
+  }
+  return { chosen: 'scan', better, group: null };
+}
+
+/** The backend a root would be recorded with by this process; leaves nothing behind. */
+export function probeBackends(rootPath: string): ChosenBackend {
+  const { fileSystem } = openFileSystem();
+  const opened = openGroups();
+  const root = fileSystem.openRoot(toBuffer(rootPath));
+  try {
+    const { chosen, better, group } = chooseBackend(fileSystem, root, opened);
+    if (chosen === 'fanotify-directory' && group !== null) unmarkDirectory(group.group, root, ROOT);
+    return { chosen, better };
+  } finally {
+    fileSystem.close(root);
+    for (const { group, ring } of opened.groups) {
+      fileSystem.close(group);
+      fileSystem.close(ring);
+    }
+  }
+}
+
+function whyNoGroup(kind: GroupKind, errno: string): string {
+  if (errno === 'EPERM')
+    return kind === 'file-systems' ? 'it needs CAP_SYS_ADMIN: run the daemon as root' : 'not permitted here';
+  if (errno === 'EMFILE') return 'this user has too many groups (fs.fanotify.max_user_groups)';
+  if (errno === 'ENOSYS' || errno === 'EINVAL')
+    return 'this kernel is too old (Linux 6.0, or a stable one with its features)';
+  return `the kernel says ${errno}`;
+}
+
+function whyNoMark(errno: string, type: string): string {
+  if (errno === 'EXDEV') return `a btrfs subvolume cannot be marked as a whole`;
+  if (errno === 'EOPNOTSUPP' || errno === 'ENODEV') return `${type} does not support it`;
+  if (errno === 'EPERM' || errno === 'EACCES') return 'not permitted for this directory';
+  if (errno === 'ENOSPC') return 'this user has too many marks (fs.fanotify.max_user_marks)';
+  return `the kernel says ${errno}`;
+}

@@ -1,0 +1,184 @@
+/**
+ * The checkpoint protocol: which objects have changed and are not settled, and what may be done with them when.
+ *
+ * It answers a question that a stream of events alone cannot: when may an object leave the journal, where writes may be
+ * under way through caches, mappings and devices while a period ends? The scheme follows Jan Kara's proposal to
+ * linux-fsdevel (3 November 2022, "thoughts about fanotify and HSM"): record an object once for a period and silence it,
+ * let events that come while a checkpoint is pending count for both periods, and let nothing go before its write is
+ * known to be over. The kernel tells of no end of a write; here a read lease does (see settle.ts): it is refused while
+ * anybody can still write.
+ *
+ * Invariants, of which docs/model/checkpoint.pml proves the sum (at rest, the consumer's view equals the file):
+ *   1. An object that was noticed stays until it was settled: read under proof, after the last notice of it.
+ *   2. Ignore marks are removed before the queue is drained, and the queue is drained before anything is read. So a write
+ *      that was silenced is either over before the reading, or raises an event after it.
+ *   3. While a checkpoint is pending nothing is silenced: an object is read only with its events on.
+ *   4. What is noticed while a checkpoint is pending belongs to the period that ends and to the one that begins.
+ *   5. An object with an open writer (hot) is carried from period to period until it settles.
+ *   6. All of this survives the process: what is not settled is written down with the period that ended, and events
+ *      that were not written down are replayed.
+ */
+
+/** A place in the tree: directory number and name (see tree-key.ts). Opaque here. */
+export type Key = string;
+
+/** Events of one object in one period before it is silenced. Fewer would cost more calls than they save. */
+const EVENTS_BEFORE_SILENCE = 8;
+
+export interface Noticed {
+  /** Bits of NOTICE. */
+  kinds: number;
+  /** The first and the last period it belongs to. */
+  readonly firstPeriod: number;
+  lastPeriod: number;
+  /** Events in the running period. */
+  events: number;
+  /** Counts notices: what was read before the latest one settles nothing. */
+  generation: number;
+  isSilenced: boolean;
+  /** A writer was there when it was last looked at. */
+  isHot: boolean;
+}
+
+export type Phase = 'recording' | 'pending';
+
+export class CheckpointProtocol {
+  #phase: Phase = 'recording';
+  #period: number;
+  readonly #unsettled = new Map<Key, Noticed>();
+  #settledInPeriod = 0;
+
+  constructor(period: number) {
+    this.#period = period;
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** The running period. */
+  get period(): number {
+    return this.#period;
+  }
+
+  /** Objects recorded in the running period: those that wait and those that settled in it. */
+  get recorded(): number {
+    return this.#unsettled.size + this.#settledInPeriod;
+  }
+
+  get(key: Key): Noticed | undefined {
+    return this.#unsettled.get(key);
+  }
+
+  unsettled(): IterableIterator<[Key, Noticed]> {
+    return this.#unsettled.entries();
+  }
+
+  /** Takes over what an earlier process wrote down. */
+  restore(key: Key, kinds: number, isHot: boolean): void {
+    const noticed = this.#enter(key, kinds);
+    noticed.isHot ||= isHot;
+  }
+
+  /** Something happened to an object. True: it is hot enough to be silenced; {@link silenced} says that it was. */
+  notice(key: Key, kinds: number): boolean {
+    const noticed = this.#enter(key, kinds);
+    noticed.events++;
+    return this.#phase === 'recording' && !noticed.isSilenced && noticed.events >= EVENTS_BEFORE_SILENCE;
+  }
+
+  silenced(key: Key): void {
+    const noticed = this.#unsettled.get(key);
+    if (noticed !== undefined && this.#phase === 'recording') noticed.isSilenced = true;
+  }
+
+  /** The object at `from` was renamed to `to`: whatever is not known of the one is not known of the other. */
+  alsoAt(from: Key, to: Key): void {
+    const noticed = this.#unsettled.get(from);
+    if (noticed === undefined) return;
+    const there = this.#enter(to, noticed.kinds);
+    there.isHot ||= noticed.isHot;
+    there.isSilenced ||= noticed.isSilenced;
+  }
+
+  /** Nothing can be at this place any more: its directory is gone. */
+  dropped(key: Key): void {
+    this.#unsettled.delete(key);
+  }
+
+  /** A look at the tree begins. Now the ignore marks have to go, then the queue has to be drained, then census. */
+  begin(): void {
+    this.#phase = 'pending';
+  }
+
+  /** The ignore marks of these objects are gone. */
+  unsilenced(isInScope: (key: Key) => boolean): void {
+    for (const [key, noticed] of this.#unsettled) {
+      if (!noticed.isSilenced || !isInScope(key)) continue;
+      noticed.isSilenced = false;
+      noticed.events = 0;
+    }
+  }
+
+  /** The census found an open writer. */
+  foundOpen(key: Key, kinds: number): void {
+    this.#enter(key, kinds).isHot = true;
+  }
+
+  /**
+   * Ends the period: the caller writes down what is unsettled together with the new period's number. Everything
+   * unsettled belongs to both. Returns the period that ended and how many objects were recorded in it.
+   */
+  commit(): { readonly period: number; readonly recorded: number } {
+    const ended = { period: this.#period, recorded: this.recorded };
+    this.#period++;
+    this.#settledInPeriod = 0;
+    for (const noticed of this.#unsettled.values()) {
+      noticed.lastPeriod = this.#period;
+      noticed.events = 0;
+    }
+    return ended;
+  }
+
+  /** Objects may be silenced again; to be called when the reading that {@link begin} was for is over. */
+  end(): void {
+    this.#phase = 'recording';
+  }
+
+  /** An object was read under proof, beginning at `generation`. True: it left; false: it was noticed since, and stays. */
+  settled(key: Key, generation: number): boolean {
+    const noticed = this.#unsettled.get(key);
+    if (noticed === undefined || noticed.generation !== generation || noticed.isSilenced) return false;
+    this.#unsettled.delete(key);
+    this.#settledInPeriod++;
+    return true;
+  }
+
+  /** An object could not be read under proof: it is hot and stays. */
+  refused(key: Key): void {
+    const noticed = this.#unsettled.get(key);
+    if (noticed !== undefined) noticed.isHot = true;
+  }
+
+  #enter(key: Key, kinds: number): Noticed {
+    const known = this.#unsettled.get(key);
+    if (known !== undefined) {
+      known.kinds |= kinds;
+      known.generation++;
+      return known;
+    }
+    const period = this.#period;
+    // What is noticed while the period is ending is carried into the next by commit, like everything unsettled.
+    const fresh: Noticed = {
+      kinds,
+      firstPeriod: period,
+      lastPeriod: period,
+      events: 0,
+      generation: 0,
+      isSilenced: false,
+      isHot: false,
+    };
+    this.#unsettled.set(key, fresh);
+    return fresh;
+  }
+}

@@ -1,0 +1,330 @@
+/**
+ * Holds the journals of any number of roots in one process: finds their stores, decides what was missed since they were
+ * last written, chooses a backend for each, and gives them the events of the groups they share.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type BytePath, isWithin, ROOT } from '../platform/core/byte-path.ts';
+import { displayText } from '../platform/core/display.ts';
+import { errnoOf, TidemarkError } from '../platform/core/errors.ts';
+import {
+  directoryKeyAt,
+  FanotifyReader,
+  type GroupDescriptors,
+  type GroupKind,
+  silence,
+  unsilence,
+  unsilenceAll,
+} from '../platform/fanotify.ts';
+import type { Fd, FileSystem } from '../platform/filesystem.ts';
+import { openFileSystem } from '../platform/open-filesystem.ts';
+import { type ChosenBackend, chooseBackend } from './backends.ts';
+import type { GapKind } from './core/answers.ts';
+import { GroupWatch } from './group-watch.ts';
+import { Journal, type Silencer } from './journal.ts';
+import type { JournalService } from './service.ts';
+import type { JournalPlace } from './settle-plan.ts';
+import { FolderLock } from './store/folder-lock.ts';
+import { type JournalState, JournalStore } from './store/journal-store.ts';
+import { breakSeal, seal } from './store/seal.ts';
+import { withRoot } from './thread-root.ts';
+
+export interface JournalHostOptions {
+  /** Journals live in `<stateFolder>/journals/<id>`. */
+  readonly stateFolder: string;
+  /** Opened by this process, or by the supervisor that keeps them over a crash of this process. */
+  readonly groups: readonly GroupDescriptors[];
+  /** Why other groups are missing, for people. */
+  readonly missingGroups?: ReadonlyMap<GroupKind, string>;
+  /** Random hex of whoever keeps the groups: the same again means that no event was missed. */
+  readonly runId: string;
+  /** Absolute folders that are never recorded: our own state. */
+  readonly excluded: readonly string[];
+}
+
+const HIDDEN_NAME = '.tidemark';
+
+interface Hosted {
+  readonly journal: Journal;
+  readonly lock: FolderLock;
+  readonly folder: string;
+}
+
+export class JournalHost {
+  readonly #options: JournalHostOptions;
+  readonly #fileSystem: FileSystem;
+  readonly #watches = new Map<GroupKind, GroupWatch>();
+  readonly #hosted = new Map<string, Hosted>();
+
+  private constructor(options: JournalHostOptions) {
+    this.#options = options;
+    this.#fileSystem = openFileSystem().fileSystem;
+  }
+
+  static async open(options: JournalHostOptions): Promise<JournalHost> {
+    const host = new JournalHost(options);
+    for (const group of options.groups) host.#watches.set(group.kind, host.#watch(group));
+    return host;
+  }
+
+  /**
+   * Begins recording a root; does nothing where it is recorded already. Throws `unavailable` where it is no directory or
+   * the journal's state cannot be used, `locked` where another process has its journal open.
+   */
+  async add(rootPath: Buffer): Promise<JournalService> {
+    const path = canonicalDirectory(rootPath);
+    const known = this.#hosted.get(path);
+    if (known !== undefined) return known.journal;
+    const folder = this.#folderOf(path);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const lock = FolderLock.take(this.#fileSystem, folder, new Date());
+    try {
+      const journal = await this.#open(path, folder);
+      this.#hosted.set(path, { journal, lock, folder });
+      return journal;
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  find(rootPath: Buffer): JournalService | null {
+    try {
+      return this.#hosted.get(canonicalDirectory(rootPath))?.journal ?? null;
+    } catch {
+      return this.#hosted.get(rootPath.toString('latin1'))?.journal ?? null;
+    }
+  }
+
+  /** Ends recording a root. With `forget` its journal is void: every cursor will be unknown. */
+  async remove(rootPath: Buffer, forget: boolean): Promise<void> {
+    const path = pathOf(rootPath);
+    const hosted = this.#hosted.get(path);
+    if (hosted === undefined) return;
+    this.#hosted.delete(path);
+    await this.#end(hosted);
+    if (forget) renameSync(join(hosted.folder, 'data.mdb'), join(hosted.folder, 'forgotten.mdb'));
+  }
+
+  /** Ends in order: drains, writes down, marks clean. */
+  async stop(): Promise<void> {
+    for (const watch of this.#watches.values()) await watch.drain().catch(() => {});
+    for (const hosted of this.#hosted.values()) await this.#end(hosted);
+    this.#hosted.clear();
+    for (const watch of this.#watches.values()) await watch.stop();
+  }
+
+  async #end({ journal, lock, folder }: Hosted): Promise<void> {
+    await journal.close();
+    seal(folder);
+    lock.release();
+  }
+
+  async #open(path: string, folder: string): Promise<Journal> {
+    const store = openStore(folder);
+    try {
+      const root = this.#fileSystem.openRoot(Buffer.from(path, 'latin1'));
+      try {
+        return await this.#begin(path, folder, store, root);
+      } finally {
+        this.#fileSystem.close(root);
+      }
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+  }
+
+  async #begin(path: string, folder: string, store: JournalStore, root: Fd): Promise<Journal> {
+    const missing = this.#options.missingGroups ?? new Map();
+    const backend = chooseBackend(this.#fileSystem, root, { groups: this.#options.groups, missing });
+    const { gap, mustRename } = this.#continuity(store, this.#rootKey(root), backend);
+    const excluded = this.#excludedBelow(path);
+    const place: JournalPlace = {
+      rootPath: path,
+      storeFolder: folder,
+      hiddenName: HIDDEN_NAME,
+      excluded,
+      markGroup: backend.chosen === 'fanotify-directory' ? (backend.group?.group ?? null) : null,
+      weakened: (process.env.TIDEMARK_WEAKEN ?? '').split(',').filter((word) => word !== ''),
+    };
+    const watch = backend.group === null ? null : (this.#watches.get(backend.group.kind) ?? null);
+    const journal = new Journal({
+      store,
+      place,
+      backend: backend.chosen,
+      whyNotBetter: explain(backend),
+      watch,
+      silencer: backend.group === null ? null : this.#silencer(path, backend.group),
+      blindScopes: [],
+      clock: Date.now,
+    });
+    await journal.begin(gap, mustRename);
+    return journal;
+  }
+
+  /** What happened since the journal was last written, as far as that can be told; writes down who goes on. */
+  #continuity(
+    store: JournalStore,
+    rootKey: string,
+    backend: ChosenBackend,
+  ): { gap: GapKind | null; mustRename: boolean } {
+    let state = store.state();
+    const bootId = currentBoot();
+    const isOther = state.rootKey !== '' && handlePart(state.rootKey) !== handlePart(rootKey);
+    if (isOther) state = store.reset();
+    const isRemounted = !isOther && state.rootKey !== '' && state.rootKey !== rootKey;
+    const gap = gapSince(state, { runId: this.#options.runId, bootId, isRemounted, backend });
+    store.transaction(() => {
+      store.setState({ ...state, runId: this.#options.runId, bootId, rootKey, isClean: false });
+    });
+    return { gap, mustRename: isRemounted };
+  }
+
+  #rootKey(root: Fd): string {
+    if (this.#fileSystem.kind === 'native') return directoryKeyAt(root, ROOT) ?? statKey(this.#fileSystem, root);
+    return statKey(this.#fileSystem, root);
+  }
+
+  #watch(group: GroupDescriptors): GroupWatch {
+    const reader = FanotifyReader.start(group, {
+      onReadable: () => watch.onReadable(),
+      onMountsChanged: () => void this.#mountsChanged(),
+    });
+    const watch = new GroupWatch(reader);
+    return watch;
+  }
+
+  async #mountsChanged(): Promise<void> {
+    for (const { journal } of this.#hosted.values()) await journal.mountsChanged();
+  }
+
+  #silencer(path: string, { kind, group }: GroupDescriptors): Silencer {
+    const fileSystem = this.#fileSystem;
+    return {
+      silence: (file) => quietly(() => withRoot(fileSystem, path, (root) => silence(group, root, file))),
+      unsilence(files) {
+        if (kind === 'file-systems') unsilenceAll(group);
+        else
+          for (const file of files) quietly(() => withRoot(fileSystem, path, (root) => unsilence(group, root, file)));
+      },
+    };
+  }
+
+  #excludedBelow(path: string): BytePath[] {
+    const folders = [this.#options.stateFolder, ...this.#options.excluded];
+    return folders.flatMap((folder) => {
+      const bytes = canonicalOrSame(folder);
+      return bytes !== path && isWithin(bytes as BytePath, path as BytePath)
+        ? [bytes.slice(path === '/' ? 1 : path.length + 1) as BytePath]
+        : [];
+    });
+  }
+
+  #folderOf(path: string): string {
+    const id = createHash('sha256').update(path, 'latin1').digest('hex').slice(0, 32);
+    return join(this.#options.stateFolder, 'journals', id);
+  }
+}
+
+/** A damaged store is moved aside: its journal is lost, and every consumer is told by `freshInstance`. */
+function openStore(folder: string): JournalStore {
+  if (!breakSeal(folder)) setAside(folder);
+  try {
+    return JournalStore.open(folder);
+  } catch (error) {
+    if (!(error instanceof TidemarkError) || error.code !== 'state-damaged') throw error;
+    setAside(folder);
+    return JournalStore.open(folder);
+  }
+}
+
+function setAside(folder: string): void {
+  for (const name of ['data.mdb', 'lock.mdb']) {
+    if (existsSync(join(folder, name))) renameSync(join(folder, name), join(folder, `damaged-${name}`));
+  }
+}
+
+interface Since {
+  readonly runId: string;
+  readonly bootId: string;
+  readonly isRemounted: boolean;
+  readonly backend: ChosenBackend;
+}
+
+function gapSince(state: JournalState, { runId, bootId, isRemounted, backend }: Since): GapKind | null {
+  if (!state.hasBaseline || backend.chosen === 'scan') return null;
+  if (state.bootId !== bootId && !state.isClean) return 'unclean-boot';
+  if (isRemounted) return 'unmounted';
+  return state.runId === runId && !state.isClean ? null : 'daemon-down';
+}
+
+function explain({ better }: ChosenBackend): string | null {
+  if (better.length === 0) return null;
+  return better.map(({ name, whyNot }) => `${name}: ${whyNot}`).join('; ');
+}
+
+/** The part of a key that the object keeps over a mount: without the id of the file system. */
+function handlePart(key: string): string {
+  return key.slice(FSID_BYTES);
+}
+
+const FSID_BYTES = 8;
+
+function statKey(fileSystem: FileSystem, root: Fd): string {
+  const { ino, birthNs } = fileSystem.fstat(root);
+  return `${'\0'.repeat(FSID_BYTES)}stat ${ino} ${birthNs}`;
+}
+
+function currentBoot(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  } catch {
+    return '';
+  }
+}
+
+function pathOf(rootPath: Buffer): string {
+  try {
+    return canonicalDirectory(rootPath);
+  } catch {
+    return rootPath.toString('latin1');
+  }
+}
+
+function canonicalDirectory(path: Buffer): string {
+  let found: Buffer;
+  try {
+    found = realpathSync.native(path, 'buffer');
+  } catch (error) {
+    throw noRoot(path, errnoOf(error) === 'ENOENT' ? 'there is no such directory' : errnoOf(error), error);
+  }
+  if (!statSync(found).isDirectory()) throw noRoot(path, 'it is not a directory', null);
+  return found.toString('latin1');
+}
+
+function noRoot(path: Buffer, why: string, cause: unknown): TidemarkError {
+  const shown = displayText(path.toString('latin1'));
+  return new TidemarkError('unavailable', 'root-missing', `cannot record ${shown}: ${why}`, {
+    cause,
+    remedy: 'Give the path of a directory that exists.',
+  });
+}
+
+function canonicalOrSame(folder: string): string {
+  try {
+    return realpathSync.native(folder, 'buffer').toString('latin1');
+  } catch {
+    return Buffer.from(folder).toString('latin1');
+  }
+}
+
+function quietly(work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch {
+    return false;
+  }
+}

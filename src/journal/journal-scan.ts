@@ -1,0 +1,173 @@
+/**
+ * Closes a gap: looks at everything at and below one path and brings what the journal recorded up to it.
+ *
+ * Where the tree was never looked at (the baseline) rows are written and nothing is told. Later, what differs is told:
+ * what is new and what is gone at once, what is changed by putting it among what waits to be settled, since only reading
+ * it shows how it changed.
+ */
+import { type BytePath, ROOT } from '../platform/core/byte-path.ts';
+import { TidemarkError } from '../platform/core/errors.ts';
+import { packStat } from '../platform/core/stat-codec.ts';
+import type { Fd, FileSystem, ListedEntry } from '../platform/filesystem.ts';
+import type { IndexRecord } from './core/index-record.ts';
+import { TICK_NS } from './core/index-record.ts';
+import { NOTICE } from './core/kinds.ts';
+import type { CheckpointOptions } from './core/look.ts';
+import { placeBytes } from './core/tree-key.ts';
+import { type CompareContext, compareDirectory, compareObject } from './scan-compare.ts';
+import { lookProblem } from './scan-entry.ts';
+import { VERDICT, walkTree } from './scan-source.ts';
+import { type ScanStore, ScanWriter } from './scan-writer.ts';
+import type { JournalStore } from './store/journal-store.ts';
+
+/** A journal records everything as it is; what a consumer leaves alone is the consumer's matter. */
+export const RECORD_ALL: CheckpointOptions = {
+  ignore: { patterns: [], file: '', gitignore: false, vcs: false },
+  metadata: { perms: true, times: true, setid: true, owner: false, xattrs: false, acls: false, hardLinks: false },
+  digest: 'xxh64',
+  symlinks: 'posix-raw',
+  oneFileSystem: false,
+  rehash: false,
+};
+
+export interface JournalScanOptions {
+  readonly scope: BytePath;
+  /** True: the first look at this tree; nothing is told. */
+  readonly isBaseline: boolean;
+  readonly hiddenName: string;
+  readonly excluded: ReadonlySet<BytePath>;
+  /** Clock in ns since 1970. */
+  readonly now: () => bigint;
+  /** Called with directories before they are listed: where each needs a mark of its own. */
+  readonly onEnter?: (directories: readonly BytePath[]) => void;
+  /** By which key the kernel names the directory at a path; null where it has none. */
+  readonly keyOf: (path: BytePath) => string | null;
+}
+
+/**
+ * Looks at `options.scope` and everything below; returns the number of objects stat'ed. What has to be settled is left
+ * in the store's dirty set.
+ */
+export function scanIntoJournal(
+  fileSystem: FileSystem,
+  root: Fd,
+  store: JournalStore,
+  options: JournalScanOptions,
+): number {
+  const target = new JournalScanStore(store, options);
+  const writer = new ScanWriter(target, false);
+  const base = { fileSystem, root, options: RECORD_ALL, trustsRecords: true, rehash: false, wantsXattrs: false };
+  const contextFrom = (fromNs: bigint): CompareContext => ({
+    ...base,
+    window: { fromNs, toNs: options.now(), granularityNs: TICK_NS },
+  });
+  const { scope } = options;
+  if (!lookAt(contextFrom(options.now()), scope, store, writer)) {
+    writer.flush();
+    return 1;
+  }
+  // The rows of the scope itself must be there before those below it.
+  writer.flush();
+  const { hiddenName, excluded, onEnter } = options;
+  const walk = walkTree(fileSystem, root, {
+    ...RECORD_ALL,
+    hiddenName,
+    excluded,
+    from: scope,
+    ...(onEnter === undefined ? {} : { onEnter }),
+  });
+  let scanned = 1;
+  for (;;) {
+    const fromNs = options.now();
+    const step = walk.next();
+    if (step.done) break;
+    const context = contextFrom(fromNs);
+    for (const directory of step.value) {
+      const { listing } = directory;
+      if (listing.error !== null) {
+        writer.cannotList(listing.path, lookProblem(listing.error));
+        continue;
+      }
+      writer.isListed(listing.path);
+      scanned += compareDirectory(context, directory, target.nodes(listing.path), writer);
+    }
+  }
+  writer.flush();
+  return scanned;
+}
+
+/** Looks at the object at `scope` itself; true where it is a directory. */
+function lookAt(context: CompareContext, scope: BytePath, store: JournalStore, writer: ScanWriter): boolean {
+  const { fileSystem, root } = context;
+  const stat = scope === ROOT ? fileSystem.fstat(root) : fileSystem.stat(root, scope);
+  if (stat === null) {
+    writer.remove(scope);
+    return false;
+  }
+  const isLink = (stat.mode & 0o170000) === 0o120000;
+  const target = isLink ? fileSystem.readSymlink(root, scope) : null;
+  const listed: ListedEntry = { name: '', packedStat: packStat(stat), target, error: null };
+  compareObject(context, scope, listed, VERDICT.keep, store.tree.get(scope), writer);
+  return (stat.mode & 0o170000) === 0o040000;
+}
+
+/** The journal's store as a scan sees it. */
+class JournalScanStore implements ScanStore {
+  readonly #store: JournalStore;
+  readonly #options: JournalScanOptions;
+
+  constructor(store: JournalStore, options: JournalScanOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  get(path: BytePath): IndexRecord | null {
+    const node = this.#store.tree.get(path);
+    return node === null ? null : this.#store.record(node);
+  }
+
+  node(path: BytePath) {
+    return this.#store.tree.get(path);
+  }
+
+  nodes(path: BytePath) {
+    return this.#store.tree.nodesOf(this.#store.tree.numberOf(path));
+  }
+
+  transaction<T>(work: () => T): T {
+    return this.#store.transaction(work);
+  }
+
+  put(path: BytePath, record: IndexRecord): void {
+    const store = this.#store;
+    const place = store.tree.placeOf(path);
+    if (place === null) throw new TidemarkError('internal', 'journal-scan', `no directory recorded for ${path}`);
+    const old = store.tree.at(place);
+    const { isBaseline } = this.#options;
+    const isFile = record.entry.kind === 'file';
+    if (isFile && old !== null && store.record(old).entry.kind === 'file') {
+      this.#wait(place, NOTICE.content | NOTICE.metadata);
+      return;
+    }
+    const kinds = isFile ? NOTICE.content : NOTICE.entries;
+    const row = { kind: 'written' as const, place, kinds, proof: 'scan' as const, isNew: old === null };
+    const number = store.putAt(place, record, isBaseline ? null : row);
+    if (number !== 0) this.#name(number, path);
+    if (isFile && !isBaseline) this.#wait(place, NOTICE.content);
+  }
+
+  removeSome(path: BytePath): boolean {
+    const place = this.#store.tree.placeOf(path);
+    if (place !== null) this.#store.transaction(() => this.#store.removeAt(place, !this.#options.isBaseline));
+    return true;
+  }
+
+  #wait(place: { readonly parent: number; readonly name: string }, kinds: number): void {
+    this.#store.putDirty(placeBytes(place.parent, place.name), { kinds, isHot: false });
+  }
+
+  #name(number: number, path: BytePath): void {
+    const key = this.#options.keyOf(path);
+    if (key !== null) this.#store.setHandle(number, key);
+  }
+}

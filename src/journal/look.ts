@@ -1,0 +1,104 @@
+/** Looks at places: what is there now and, for files, what they hold, under proof. */
+import { type BytePath, parentOf, ROOT } from '../platform/core/byte-path.ts';
+import { errnoOf, problemFrom } from '../platform/core/errors.ts';
+import { isRegularFile, isSymlink, packStat } from '../platform/core/stat-codec.ts';
+import type { Fd, FileSystem } from '../platform/filesystem.ts';
+import { type SettleOptions, settleFiles } from './settle.ts';
+import type { LookAnswer, LookRequest } from './settle-plan.ts';
+
+export interface LookOptions extends SettleOptions {
+  /** By which key the kernel names the directory at a path; null where it has none. */
+  readonly keyOf: (path: BytePath) => string | null;
+}
+
+/** Offset of st_ctime in a packed stat, which renames and changes of metadata move. */
+const CTIME_OFFSET = 48;
+const INO_OFFSET = 24;
+
+/** One answer for each request, in any order. Synchronous; needs `initHashing`. */
+export function lookAtPlaces(
+  fileSystem: FileSystem,
+  root: Fd,
+  requests: readonly LookRequest[],
+  options: LookOptions,
+): LookAnswer[] {
+  const answers: LookAnswer[] = [];
+  const toRead: LookRequest[] = [];
+  for (const request of requests) {
+    const answer = glance(fileSystem, root, request);
+    if (answer === null) toRead.push(request);
+    else answers.push(answer);
+  }
+  const byPath = new Map(toRead.map((request) => [request.path, request]));
+  for (const result of settleFiles(fileSystem, root, toRead, options)) {
+    const { key } = byPath.get(result.path) as LookRequest;
+    switch (result.outcome) {
+      case 'settled':
+        answers.push({
+          key,
+          found: 'file',
+          packedStat: result.packedStat,
+          digests: result.digests,
+          proof: result.proof,
+        });
+        break;
+      case 'hot':
+        answers.push({ key, found: 'hot', reason: result.reason });
+        break;
+      case 'gone':
+        // It became something else between two looks, or went: events of that are on their way.
+        answers.push({ key, found: 'hot', reason: 'changed while it was looked at' });
+        break;
+      case 'problem':
+        answers.push({ key, found: 'problem', problem: result.problem });
+        break;
+    }
+  }
+  return stillThere(requests, answers, options);
+}
+
+/** What one stat tells; null where a file has to be read. */
+function glance(fileSystem: FileSystem, root: Fd, { key, path, provenBy, isDirect }: LookRequest): LookAnswer | null {
+  try {
+    const stat = path === ROOT ? fileSystem.fstat(root) : fileSystem.stat(root, path);
+    if (stat === null) return { key, found: 'nothing' };
+    const packedStat = packStat(stat);
+    if (isRegularFile(stat.mode)) {
+      const isSame = !isDirect && provenBy !== null && isSameContent(provenBy, packedStat);
+      return isSame ? { key, found: 'same', packedStat } : null;
+    }
+    const target = isSymlink(stat.mode) ? fileSystem.readSymlink(root, path) : null;
+    return { key, found: 'other', packedStat, target };
+  } catch (error) {
+    // A directory above became something else: what was here is gone from here.
+    if (errnoOf(error) === 'ELOOP' || errnoOf(error) === 'ENOENT') return { key, found: 'nothing' };
+    return { key, found: 'problem', problem: problemFrom(error) };
+  }
+}
+
+/** Same inode, size and modification time: nothing was written, given that no event says so. */
+function isSameContent(known: Uint8Array, now: Uint8Array): boolean {
+  for (let index = INO_OFFSET; index < CTIME_OFFSET; index++) if (known[index] !== now[index]) return false;
+  return true;
+}
+
+/** Voids what was found below a path that is no longer that of the directory meant. */
+function stillThere(
+  requests: readonly LookRequest[],
+  answers: readonly LookAnswer[],
+  { keyOf }: LookOptions,
+): LookAnswer[] {
+  const meant = new Map(requests.map((request) => [request.key, request]));
+  const present = new Map<BytePath, string | null>();
+  return answers.map((answer) => {
+    const { key, path, parentKey } = meant.get(answer.key) as LookRequest;
+    if (parentKey === null || path === ROOT) return answer;
+    const parent = parentOf(path);
+    let found = present.get(parent);
+    if (found === undefined) {
+      found = keyOf(parent);
+      present.set(parent, found);
+    }
+    return found === parentKey ? answer : { key, found: 'elsewhere' };
+  });
+}

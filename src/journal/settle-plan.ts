@@ -1,0 +1,52 @@
+/** What the thread that looks at files is asked, and what it answers. Plain, so that it passes between threads. */
+import type { BytePath } from '../platform/core/byte-path.ts';
+import type { Problem } from '../platform/core/errors.ts';
+import type { OpenWriter } from './census.ts';
+import type { Digests } from './core/entry.ts';
+
+/** One place to look at. */
+export interface LookRequest {
+  /** Key of the place, given back with the answer. */
+  readonly key: string;
+  readonly path: BytePath;
+  /** Key of the directory that must be the parent, or nothing found there means anything; null: not known. */
+  readonly parentKey: string | null;
+  /** The stat with which a digest is known and which, but for its ctime, proves the content the same; else null. */
+  readonly provenBy: Uint8Array | null;
+  readonly isDirect: boolean;
+}
+
+export type LookAnswer =
+  | { readonly key: string; readonly found: 'nothing' }
+  /** The directory it is in is not there any more under this path: look again under its new one. */
+  | { readonly key: string; readonly found: 'elsewhere' }
+  | { readonly key: string; readonly found: 'other'; readonly packedStat: Uint8Array; readonly target: string | null }
+  /** A file whose content is the known one. */
+  | { readonly key: string; readonly found: 'same'; readonly packedStat: Uint8Array }
+  | {
+      readonly key: string;
+      readonly found: 'file';
+      readonly packedStat: Uint8Array;
+      readonly digests: Digests;
+      readonly proof: 'leased' | 'closed' | 'unproven';
+    }
+  | { readonly key: string; readonly found: 'hot'; readonly reason: string }
+  | { readonly key: string; readonly found: 'problem'; readonly problem: Problem };
+
+/** Where a thread finds the tree and the journal's store. */
+export interface JournalPlace {
+  /** Absolute path of the root, a byte string. */
+  readonly rootPath: string;
+  readonly storeFolder: string;
+  readonly hiddenName: string;
+  readonly excluded: readonly BytePath[];
+  /** The group whose marks new directories need; null where none do. */
+  readonly markGroup: number | null;
+  /** Parts of the protocol left out, to prove that the tests notice. */
+  readonly weakened: readonly string[];
+}
+
+export interface CensusAnswer {
+  readonly writers: readonly OpenWriter[];
+  readonly isComplete: boolean;
+}

@@ -1,0 +1,226 @@
+/**
+ * Lets what was noticed leave: looks at each place and records what is found there, until everything in scope has
+ * settled or was tried once.
+ */
+import { type BytePath, isWithin } from '../platform/core/byte-path.ts';
+import {
+  isDirectory,
+  isRegularFile,
+  isSymlink,
+  modeOf,
+  mtimeNsOf,
+  permissionBits,
+  sameStat,
+  specialTypeOf,
+} from '../platform/core/stat-codec.ts';
+import type { Thread } from '../platform/threads.ts';
+import type { Proof } from './core/answers.ts';
+import { differenceBetween } from './core/difference.ts';
+import { entryFromStat, type IndexRecord } from './core/index-record.ts';
+import { NOTICE } from './core/kinds.ts';
+import type { CheckpointProtocol, Key } from './core/protocol.ts';
+import { type Place, placeAt, placeBytes } from './core/tree-key.ts';
+import type { CensusAnswer, JournalPlace, LookAnswer, LookRequest } from './settle-plan.ts';
+import { inodeOfFile, type JournalStore } from './store/journal-store.ts';
+
+/** Places looked at in one call: one transaction, with its fsync, for all of them. */
+const PLACES_PER_CALL = 2048;
+
+/** Content was not read because nothing says that it changed. */
+const CONTENT_BITS = NOTICE.content | NOTICE.direct | NOTICE.subtree;
+
+export interface SettlerOptions {
+  readonly store: JournalStore;
+  readonly protocol: CheckpointProtocol;
+  readonly thread: () => Thread;
+  readonly place: JournalPlace;
+  /** A directory was found of which no event told: what is in it has to be scanned. */
+  readonly onUnknownDirectory: (place: Place) => void;
+  /** Written down no longer: it left. */
+  readonly onLeft: (key: Key) => void;
+}
+
+/** Tries everything unsettled at and below `scope` once. */
+export async function settle(options: SettlerOptions, scope: BytePath, census: CensusAnswer): Promise<void> {
+  const { store, protocol, thread, place } = options;
+  const openForWriting = census.writers.flatMap(({ path }) => (path === null ? [] : [path]));
+  let queue: Key[] = [...protocol.unsettled()].map(([key]) => key);
+  const tried = new Set<Key>();
+  while (queue.length > 0) {
+    const keys = queue.slice(0, PLACES_PER_CALL).filter((key) => !tried.has(key));
+    queue = queue.slice(PLACES_PER_CALL);
+    for (const key of keys) tried.add(key);
+    const requests = requestsFor(options, keys, scope);
+    if (requests.length === 0) continue;
+    const generations = new Map(requests.map(({ key }) => [key, protocol.get(key)?.generation ?? -1]));
+    const answers = await thread().call<LookAnswer[]>('look', {
+      ...place,
+      requests,
+      openForWriting,
+      isCensusComplete: census.isComplete,
+    });
+    const others: Key[] = [];
+    store.transaction(() => {
+      for (const answer of answers) {
+        others.push(...new Settlement(options, answer.key, generations.get(answer.key) ?? -1).apply(answer));
+      }
+    });
+    queue = queue.concat(others);
+  }
+}
+
+function requestsFor(
+  { store, protocol, onLeft }: SettlerOptions,
+  keys: readonly Key[],
+  scope: BytePath,
+): LookRequest[] {
+  const known = new Map<number, BytePath | null>();
+  const requests: LookRequest[] = [];
+  const lost: Key[] = [];
+  for (const key of keys) {
+    const noticed = protocol.get(key);
+    if (noticed === undefined) continue;
+    const place = placeAt(key, 0);
+    const path = store.pathOf(place, known);
+    if (path === null) lost.push(key);
+    else if (isWithin(path, scope)) {
+      const provenBy = (noticed.kinds & CONTENT_BITS) === 0 ? statOfKnownContent(store, place) : null;
+      const isDirect = (noticed.kinds & NOTICE.direct) !== 0;
+      requests.push({ key, path, parentKey: store.handleOf(place.parent), provenBy, isDirect });
+    }
+  }
+  if (lost.length > 0) {
+    // The directory is gone, and was told to be.
+    store.transaction(() => {
+      for (const key of lost) {
+        protocol.dropped(key);
+        store.removeDirty(key);
+        onLeft(key);
+      }
+    });
+  }
+  return requests;
+}
+
+function statOfKnownContent(store: JournalStore, place: Place): Uint8Array | null {
+  const node = store.tree.at(place);
+  if (node === null) return null;
+  const { entry, packedStat } = store.record(node);
+  return entry.kind === 'file' && entry.digests.fast !== null ? packedStat : null;
+}
+
+/** What one answer does to the store. */
+class Settlement {
+  readonly #options: SettlerOptions;
+  readonly #key: Key;
+  readonly #generation: number;
+  readonly #place: Place;
+  readonly #noticed: number;
+
+  constructor(options: SettlerOptions, key: Key, generation: number) {
+    this.#options = options;
+    this.#key = key;
+    this.#generation = generation;
+    this.#place = placeAt(key, 0);
+    this.#noticed = options.protocol.get(key)?.kinds ?? 0;
+  }
+
+  /** Within a transaction. Returns other names of the same file that have to be looked at now. */
+  apply(answer: LookAnswer): Key[] {
+    const { store, protocol } = this.#options;
+    switch (answer.found) {
+      case 'nothing':
+        store.removeAt(this.#place, true);
+        this.#leave();
+        return [];
+      case 'elsewhere':
+        return [];
+      case 'hot':
+        protocol.refused(this.#key);
+        return [];
+      case 'problem': {
+        const { code, message } = answer.problem;
+        this.#record({ entry: { kind: 'problem', code, message }, packedStat: null, racy: false }, 'unproven');
+        this.#leave();
+        return [];
+      }
+      case 'same': {
+        const old = this.#old();
+        if (old?.entry.kind !== 'file') return [];
+        const entry = entryFromStat(answer.packedStat, old.entry.digests);
+        if (entry !== null) this.#record({ entry, packedStat: answer.packedStat, racy: false }, 'closed');
+        this.#leave();
+        return [];
+      }
+      case 'file': {
+        const entry = entryFromStat(answer.packedStat, answer.digests);
+        if (entry === null) return [];
+        const kinds = this.#record({ entry, packedStat: answer.packedStat, racy: false }, answer.proof);
+        this.#leave();
+        return (kinds & NOTICE.content) === 0 ? [] : this.#otherNames(answer.packedStat);
+      }
+      case 'other':
+        this.#recordOther(answer.packedStat, answer.target);
+        this.#leave();
+        return [];
+    }
+  }
+
+  #recordOther(packedStat: Uint8Array, target: string | null): void {
+    const mode = modeOf(packedStat);
+    if (isDirectory(mode)) {
+      const isUnknown = (this.#options.store.tree.at(this.#place)?.number ?? 0) === 0;
+      this.#record({ entry: { kind: 'directory', mode: permissionBits(mode) }, packedStat, racy: false }, 'scan');
+      if (isUnknown) this.#options.onUnknownDirectory(this.#place);
+    } else if (isSymlink(mode) && target !== null) {
+      const entry = { kind: 'symlink' as const, target, mtimeNs: mtimeNsOf(packedStat) };
+      this.#record({ entry, packedStat, racy: false }, 'closed');
+    } else if (!isRegularFile(mode) && !isSymlink(mode)) {
+      this.#record({ entry: { kind: 'untracked', what: specialTypeOf(mode) }, packedStat: null, racy: false }, 'scan');
+    }
+  }
+
+  /** Writes the record, and a line of the log where it says something new. Returns what changed. */
+  #record(found: IndexRecord, proof: Proof): number {
+    const old = this.#old();
+    const kinds = differenceBetween(old, found, this.#noticed);
+    const row = { kind: 'written' as const, place: this.#place, kinds, proof, isNew: old === null };
+    this.#options.store.putAt(this.#place, found, kinds === 0 ? null : row);
+    return kinds;
+  }
+
+  #old(): IndexRecord | null {
+    const node = this.#options.store.tree.at(this.#place);
+    return node === null ? null : this.#options.store.record(node);
+  }
+
+  #leave(): void {
+    const { store, protocol, onLeft } = this.#options;
+    if (!protocol.settled(this.#key, this.#generation)) return;
+    store.removeDirty(this.#key);
+    onLeft(this.#key);
+  }
+
+  /** A file was written: so it was under each of its names, of which events named only one. */
+  #otherNames(packedStat: Uint8Array): Key[] {
+    const inode = inodeOfFile(packedStat);
+    if (inode === null || linkCount(packedStat) < 2) return [];
+    const { store, protocol } = this.#options;
+    const others = store
+      .placesOfInode(inode)
+      .filter((place) => !holdsStat(store, place, packedStat))
+      .map(({ parent, name }) => placeBytes(parent, name));
+    for (const key of others) protocol.notice(key, NOTICE.content);
+    return others;
+  }
+}
+
+function holdsStat(store: JournalStore, place: Place, packedStat: Uint8Array): boolean {
+  const node = store.tree.at(place);
+  const recorded = node === null ? null : store.record(node).packedStat;
+  return recorded !== null && sameStat(recorded, packedStat);
+}
+
+function linkCount(packedStat: Uint8Array): number {
+  return new DataView(packedStat.buffer, packedStat.byteOffset, packedStat.byteLength).getUint32(8, true);
+}

@@ -1,0 +1,124 @@
+/**
+ * What runs in the thread of a journal: looking at the tree, reading files under proof, the census.
+ *
+ * The main thread stays free for events and for consumers. Everything here is synchronous file system work; the thread
+ * opens the journal's store by itself, the tree only while it works.
+ */
+import { loadAddon } from '../platform/addon.ts';
+import type { BytePath } from '../platform/core/byte-path.ts';
+import { directoryKeyAt, markDirectory } from '../platform/fanotify.ts';
+import type { Fd } from '../platform/filesystem.ts';
+import { openFileSystem } from '../platform/open-filesystem.ts';
+import { isThread, serveThread } from '../platform/threads.ts';
+import { takeCensus } from './census.ts';
+import type { JournalVerification } from './core/answers.ts';
+import { initHashing } from './hash.ts';
+import { scanIntoJournal } from './journal-scan.ts';
+import { compareWithJournal } from './journal-verify.ts';
+import { lookAtPlaces } from './look.ts';
+import type { CensusAnswer, JournalPlace, LookAnswer, LookRequest } from './settle-plan.ts';
+import { JournalStore } from './store/journal-store.ts';
+import { withRoot } from './thread-root.ts';
+
+let store: JournalStore | null = null;
+
+function opened(place: JournalPlace): JournalStore {
+  store ??= JournalStore.open(place.storeFolder);
+  return store;
+}
+
+const functions = {
+  scan(argument: JournalPlace & { scope: BytePath; isBaseline: boolean }): number {
+    const { fileSystem } = openFileSystem();
+    return withRoot(fileSystem, argument.rootPath, (root) =>
+      scanIntoJournal(fileSystem, root, opened(argument), {
+        scope: argument.scope,
+        isBaseline: argument.isBaseline,
+        hiddenName: argument.hiddenName,
+        excluded: new Set(argument.excluded),
+        now: nowNs,
+        keyOf: (path) => keyAt(root, path),
+        ...marking(argument.markGroup, root),
+      }),
+    );
+  },
+
+  /** Names every directory of the store anew: the kernel calls its file system by another id since it was mounted. */
+  rename(argument: JournalPlace): void {
+    const { fileSystem } = openFileSystem();
+    const journal = opened(argument);
+    withRoot(fileSystem, argument.rootPath, (root) =>
+      journal.transaction(() => {
+        for (const { path, number } of journal.directories()) {
+          const key = keyAt(root, path);
+          if (key !== null) journal.setHandle(number, key);
+        }
+      }),
+    );
+  },
+
+  async look(
+    argument: JournalPlace & {
+      requests: readonly LookRequest[];
+      openForWriting: readonly BytePath[];
+      isCensusComplete: boolean;
+    },
+  ): Promise<LookAnswer[]> {
+    await initHashing();
+    const { fileSystem } = openFileSystem();
+    const open = new Set(argument.openForWriting);
+    return withRoot(fileSystem, argument.rootPath, (root) =>
+      lookAtPlaces(fileSystem, root, argument.requests, {
+        keyOf: (path) => keyAt(root, path),
+        isOpenForWriting: (path) => open.has(path),
+        isCensusComplete: argument.isCensusComplete,
+        ignoresLeases: argument.weakened.includes('leases'),
+      }),
+    );
+  },
+
+  census(argument: JournalPlace): CensusAnswer {
+    if (argument.weakened.includes('census')) return { writers: [], isComplete: true };
+    const { fileSystem } = openFileSystem();
+    return withRoot(fileSystem, argument.rootPath, (root) => {
+      const { writers, hiddenProcesses } = takeCensus(fileSystem, argument.rootPath, root);
+      return { writers, isComplete: hiddenProcesses === 0 };
+    });
+  },
+
+  async verify(argument: JournalPlace & { waiting: readonly BytePath[] }): Promise<JournalVerification> {
+    await initHashing();
+    const { fileSystem } = openFileSystem();
+    return withRoot(fileSystem, argument.rootPath, (root) =>
+      compareWithJournal(fileSystem, root, opened(argument), {
+        waiting: new Set(argument.waiting),
+        hiddenName: argument.hiddenName,
+        excluded: new Set(argument.excluded),
+      }),
+    );
+  },
+
+  close(): void {
+    store?.close();
+    store = null;
+  },
+};
+
+function marking(group: number | null, root: Fd): { onEnter?: (paths: readonly BytePath[]) => void } {
+  if (group === null) return {};
+  return {
+    onEnter(paths) {
+      for (const path of paths) markDirectory(group, root, path);
+    },
+  };
+}
+
+function keyAt(root: Fd, path: BytePath): string | null {
+  return loadAddon().addon === null ? null : directoryKeyAt(root, path);
+}
+
+function nowNs(): bigint {
+  return BigInt(Date.now()) * 1_000_000n;
+}
+
+if (isThread()) serveThread(functions);
