@@ -2,21 +2,12 @@
 
 import type { BytePath } from '../platform/core/byte-path.ts';
 import type { Problem } from '../platform/core/errors.ts';
-import { packStat, sizeOf } from '../platform/core/stat-codec.ts';
-import type { Fd, FileSystem, Stat } from '../platform/filesystem.ts';
+import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import type { Digests } from './core/entry.ts';
-import { SMALL_FILE_BYTES } from './core/limits.ts';
 import type { DigestName } from './core/look.ts';
-import { ContentHasher, hashBytes, type Wanted } from './hash.ts';
-import {
-  type Clock,
-  changedSince,
-  HeldFile,
-  ReadRefused,
-  readProvenSmall,
-  type Sighting,
-  systemClock,
-} from './held-file.ts';
+import type { Wanted } from './hash.ts';
+import { type Clock, ReadRefused, systemClock } from './held-file.ts';
+import { digestProven, JUST_READ } from './proven-digest.ts';
 
 export interface FileDigestRequest {
   readonly path: BytePath;
@@ -53,46 +44,11 @@ export function digestFiles(
   return requests.map((request) => {
     const wanted: Wanted = request.strong || digest === 'sha256' ? 'both' : 'fast';
     try {
-      return { path: request.path, ...digestFile(fileSystem, root, request, wanted, now), problem: null };
+      const hashed = digestProven(fileSystem, root, request.path, request.packedStat, { ...JUST_READ, wanted, now });
+      return { path: request.path, ...hashed, problem: null };
     } catch (error) {
       if (!(error instanceof ReadRefused)) throw error;
       return { path: request.path, digests: null, packedStat: null, problem: error.problem };
     }
   });
-}
-
-interface Hashed {
-  readonly digests: Digests;
-  readonly packedStat: Uint8Array;
-  readonly isLeased: boolean;
-}
-
-function digestFile(fileSystem: FileSystem, root: Fd, request: FileDigestRequest, wanted: Wanted, now: Clock): Hashed {
-  const sighting: Sighting = { packedStat: request.packedStat, seen: null };
-  if (request.packedStat === null || sizeOf(request.packedStat) <= SMALL_FILE_BYTES) {
-    const small = readProvenSmall(fileSystem, root, request.path, SMALL_FILE_BYTES, sighting, now);
-    if (small !== null) return hashed(hashBytes(small.contents, wanted), small.before, small.lease === 'held');
-  }
-  const file = HeldFile.open(fileSystem, root, request.path, sighting, now);
-  try {
-    fileSystem.advise(file.fd, 'sequential');
-    const digests = hashWhole(file, wanted);
-    if (file.mustReadTwice && hashWhole(file, 'fast').fast !== digests.fast)
-      throw changedSince('changed while it was read');
-    file.confirm();
-    return hashed(digests, file.stat, file.isLeased);
-  } finally {
-    file.close();
-  }
-}
-
-/** The digests of all of an open file. Throws ReadRefused; the caller confirms the file afterwards. */
-export function hashWhole(file: HeldFile, wanted: Wanted): Digests {
-  const hasher = new ContentHasher(wanted);
-  for (const bytes of file.slices(0, file.stat.sizeBytes)) hasher.update(bytes);
-  return hasher.digest();
-}
-
-function hashed(digests: Digests, stat: Stat, isLeased: boolean): Hashed {
-  return { digests, packedStat: packStat(stat), isLeased };
 }

@@ -31,18 +31,25 @@ export const SLICE_BYTES = DATA_RECORD_BYTES;
 /** Thrown inside the readers of this folder, caught by the same: this one file cannot be supplied or hashed. */
 export class ReadRefused extends Error {
   readonly problem: Problem;
-  /** True where the file is no longer what was seen, or is being written: look again later. */
-  readonly isChanged: boolean;
+  readonly why: RefusalKind;
 
-  constructor(problem: Problem, isChanged: boolean) {
+  constructor(problem: Problem, why: RefusalKind) {
     super(problem.message);
     this.problem = problem;
-    this.isChanged = isChanged;
+    this.why = why;
+  }
+
+  /** True where the file is no longer what was seen, or is being written: look again later. */
+  get isChanged(): boolean {
+    return this.why !== 'failed';
   }
 }
 
+/** `gone`: no longer a regular file of the tree. `changed`: not what was seen. `failed`: an error of the system. */
+export type RefusalKind = 'open-for-writing' | 'changed' | 'gone' | 'failed';
+
 export function changedSince(message: string): ReadRefused {
-  return new ReadRefused({ code: 'changed', message }, true);
+  return new ReadRefused({ code: 'changed', message }, 'changed');
 }
 
 /** Nanoseconds since 1970. */
@@ -67,6 +74,7 @@ export function checkSighting(stat: Stat, { packedStat, seen }: Sighting, packed
 
 /**
  * Reads a whole file of up to `maxBytes` with the proof above. null where it is larger than that. Throws ReadRefused.
+ * `checkWriteback`: refuses, too, where the file could not be written to disk and nobody was told.
  */
 export function readProvenSmall(
   fileSystem: FileSystem,
@@ -75,9 +83,10 @@ export function readProvenSmall(
   maxBytes: number,
   sighting: Sighting,
   now: Clock,
+  checkWriteback = false,
 ): SmallFile | null {
   const startedNs = now();
-  const file = opening(() => fileSystem.readSmallFile(root, path, maxBytes));
+  const file = opening(() => fileSystem.readSmallFile(root, path, maxBytes, checkWriteback));
   if (file.lease === 'refused') throw openForWriting();
   checkSighting(file.before, sighting, file.packedBefore);
   if (file.before.sizeBytes > maxBytes) return null;
@@ -159,6 +168,11 @@ export class HeldFile {
     }
   }
 
+  /** Refuses where the file could not be written to disk and nobody was told. */
+  checkWriteback(): void {
+    refusing(() => this.#fileSystem.checkWriteback(this.fd));
+  }
+
   nextData(offset: number): { readonly start: number; readonly end: number } | null {
     this.checkLease();
     return refusing(() => this.#fileSystem.nextData(this.fd, offset, this.stat.sizeBytes));
@@ -198,8 +212,8 @@ export class HeldFile {
   }
 }
 
-function openForWriting(): ReadRefused {
-  return new ReadRefused({ code: 'open-for-writing', message: 'open for writing' }, true);
+export function openForWriting(): ReadRefused {
+  return new ReadRefused({ code: 'open-for-writing', message: 'open for writing' }, 'open-for-writing');
 }
 
 function mustReadTwice(lease: LeaseState, stat: Stat, startedNs: bigint): boolean {
@@ -225,20 +239,24 @@ function checkUndisturbed(before: Stat, after: Stat): void {
 const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'EINVAL', 'ENXIO', 'ESTALE']);
 
 /** Opens by path: what is gone was changed. */
-function opening<Result>(call: () => Result): Result {
+export function opening<Result>(call: () => Result): Result {
   try {
     return call();
   } catch (error) {
-    if (GONE.has(errnoOf(error))) throw changedSince('is no longer there as a regular file');
-    throw new ReadRefused(problemFrom(error), false);
+    const code = errnoOf(error);
+    if (GONE.has(code))
+      throw new ReadRefused({ code: 'changed', message: 'is no longer there as a regular file' }, 'gone');
+    // Somebody holds a write lease, as file servers do for their clients.
+    if (code === 'EAGAIN') throw openForWriting();
+    throw new ReadRefused(problemFrom(error), 'failed');
   }
 }
 
 /** Runs a call on an open file; its errors become refusals. */
-function refusing<Result>(call: () => Result): Result {
+export function refusing<Result>(call: () => Result): Result {
   try {
     return call();
   } catch (error) {
-    throw new ReadRefused(problemFrom(error), false);
+    throw new ReadRefused(problemFrom(error), 'failed');
   }
 }

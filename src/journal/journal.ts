@@ -10,6 +10,7 @@ import { TidemarkError } from '../platform/core/errors.ts';
 import type { FanotifyEvent } from '../platform/fanotify.ts';
 import { Thread } from '../platform/threads.ts';
 import { Absorber } from './absorber.ts';
+import type { Census } from './census.ts';
 import type {
   BackendName,
   ChangesAnswer,
@@ -27,9 +28,9 @@ import { CheckpointProtocol, type Key } from './core/protocol.ts';
 import { placeAt, placeBytes } from './core/tree-key.ts';
 import type { EventConsumer, GroupWatch } from './group-watch.ts';
 import type { JournalService } from './service.ts';
-import type { CensusAnswer, JournalPlace } from './settle-plan.ts';
+import type { JournalPlace } from './settle-plan.ts';
 import { type SettlerOptions, settle } from './settler.ts';
-import type { JournalStore } from './store/journal-store.ts';
+import { inodeKeyOf, type JournalStore } from './store/journal-store.ts';
 import { journalThreadEntry } from './thread-entry.ts';
 
 /** Ignore marks on objects that change too often; none in a backend without events. */
@@ -288,7 +289,7 @@ export class Journal implements JournalService, EventConsumer {
     try {
       this.#unsilence(scope);
       await this.#catchUp();
-      const census = await this.#called<CensusAnswer>('census', {});
+      const census = await this.#called<Census>('census', {});
       this.#takeCensus(census);
       const ended = this.#commit(endsPeriod);
       if (watch === null) this.persist();
@@ -317,11 +318,11 @@ export class Journal implements JournalService, EventConsumer {
     }
   }
 
-  #takeCensus({ writers }: CensusAnswer): void {
+  #takeCensus({ writers }: Census): void {
     for (const { path, inode, isDirect } of writers) {
       const kinds = NOTICE.content | (isDirect ? NOTICE.direct : 0);
       const named = path === null ? null : this.#store.tree.placeOf(path);
-      const places = inode === null ? [] : this.#store.placesOfInode(inode);
+      const places = this.#store.placesOfInode(inodeKeyOf(inode.ino));
       for (const place of named === null ? places : [named, ...places]) {
         this.#protocol.foundOpen(placeBytes(place.parent, place.name), kinds);
       }

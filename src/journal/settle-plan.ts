@@ -1,7 +1,6 @@
 /** What the thread that looks at files is asked, and what it answers. Plain, so that it passes between threads. */
 import type { BytePath } from '../platform/core/byte-path.ts';
 import type { Problem } from '../platform/core/errors.ts';
-import type { OpenWriter } from './census.ts';
 import type { Digests } from './core/entry.ts';
 
 /** One place to look at. */
@@ -44,9 +43,4 @@ export interface JournalPlace {
   readonly markGroup: number | null;
   /** Parts of the protocol left out, to prove that the tests notice. */
   readonly weakened: readonly string[];
-}
-
-export interface CensusAnswer {
-  readonly writers: readonly OpenWriter[];
-  readonly isComplete: boolean;
 }

@@ -14,13 +14,14 @@ import {
   specialTypeOf,
 } from '../platform/core/stat-codec.ts';
 import type { Thread } from '../platform/threads.ts';
+import type { Census } from './census.ts';
 import type { Proof } from './core/answers.ts';
 import { differenceBetween } from './core/difference.ts';
 import { entryFromStat, type IndexRecord } from './core/index-record.ts';
 import { NOTICE } from './core/kinds.ts';
 import type { CheckpointProtocol, Key } from './core/protocol.ts';
 import { type Place, placeAt, placeBytes } from './core/tree-key.ts';
-import type { CensusAnswer, JournalPlace, LookAnswer, LookRequest } from './settle-plan.ts';
+import type { JournalPlace, LookAnswer, LookRequest } from './settle-plan.ts';
 import { inodeOfFile, type JournalStore } from './store/journal-store.ts';
 
 /** Places looked at in one call: one transaction, with its fsync, for all of them. */
@@ -41,9 +42,8 @@ export interface SettlerOptions {
 }
 
 /** Tries everything unsettled at and below `scope` once. */
-export async function settle(options: SettlerOptions, scope: BytePath, census: CensusAnswer): Promise<void> {
+export async function settle(options: SettlerOptions, scope: BytePath, census: Census): Promise<void> {
   const { store, protocol, thread, place } = options;
-  const openForWriting = census.writers.flatMap(({ path }) => (path === null ? [] : [path]));
   let queue: Key[] = [...protocol.unsettled()].map(([key]) => key);
   const tried = new Set<Key>();
   while (queue.length > 0) {
@@ -53,12 +53,7 @@ export async function settle(options: SettlerOptions, scope: BytePath, census: C
     const requests = requestsFor(options, keys, scope);
     if (requests.length === 0) continue;
     const generations = new Map(requests.map(({ key }) => [key, protocol.get(key)?.generation ?? -1]));
-    const answers = await thread().call<LookAnswer[]>('look', {
-      ...place,
-      requests,
-      openForWriting,
-      isCensusComplete: census.isComplete,
-    });
+    const answers = await thread().call<LookAnswer[]>('look', { ...place, requests, census });
     const others: Key[] = [];
     store.transaction(() => {
       for (const answer of answers) {

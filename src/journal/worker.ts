@@ -7,16 +7,16 @@
 import { loadAddon } from '../platform/addon.ts';
 import type { BytePath } from '../platform/core/byte-path.ts';
 import { directoryKeyAt, markDirectory } from '../platform/fanotify.ts';
-import type { Fd } from '../platform/filesystem.ts';
+import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
 import { isThread, serveThread } from '../platform/threads.ts';
-import { takeCensus } from './census.ts';
+import { type Census, takeCensus, writerView } from './census.ts';
 import type { JournalVerification } from './core/answers.ts';
 import { initHashing } from './hash.ts';
 import { scanIntoJournal } from './journal-scan.ts';
 import { compareWithJournal } from './journal-verify.ts';
 import { lookAtPlaces } from './look.ts';
-import type { CensusAnswer, JournalPlace, LookAnswer, LookRequest } from './settle-plan.ts';
+import type { JournalPlace, LookAnswer, LookRequest } from './settle-plan.ts';
 import { JournalStore } from './store/journal-store.ts';
 import { withRoot } from './thread-root.ts';
 
@@ -57,33 +57,23 @@ const functions = {
     );
   },
 
-  async look(
-    argument: JournalPlace & {
-      requests: readonly LookRequest[];
-      openForWriting: readonly BytePath[];
-      isCensusComplete: boolean;
-    },
-  ): Promise<LookAnswer[]> {
+  async look(argument: JournalPlace & { requests: readonly LookRequest[]; census: Census }): Promise<LookAnswer[]> {
     await initHashing();
     const { fileSystem } = openFileSystem();
-    const open = new Set(argument.openForWriting);
     return withRoot(fileSystem, argument.rootPath, (root) =>
-      lookAtPlaces(fileSystem, root, argument.requests, {
+      lookAtPlaces(weakened(fileSystem, argument), root, argument.requests, {
+        durable: true,
+        strong: false,
+        census: writerView(argument.census),
         keyOf: (path) => keyAt(root, path),
-        isOpenForWriting: (path) => open.has(path),
-        isCensusComplete: argument.isCensusComplete,
-        ignoresLeases: argument.weakened.includes('leases'),
       }),
     );
   },
 
-  census(argument: JournalPlace): CensusAnswer {
-    if (argument.weakened.includes('census')) return { writers: [], isComplete: true };
+  census(argument: JournalPlace): Census {
+    if (argument.weakened.includes('census')) return { writers: [], hiddenProcesses: 0, isComplete: true };
     const { fileSystem } = openFileSystem();
-    return withRoot(fileSystem, argument.rootPath, (root) => {
-      const { writers, hiddenProcesses } = takeCensus(fileSystem, argument.rootPath, root);
-      return { writers, isComplete: hiddenProcesses === 0 };
-    });
+    return withRoot(fileSystem, argument.rootPath, (root) => takeCensus(fileSystem, argument.rootPath, root));
   },
 
   async verify(argument: JournalPlace & { waiting: readonly BytePath[] }): Promise<JournalVerification> {
@@ -103,6 +93,17 @@ const functions = {
     store = null;
   },
 };
+
+/** For negative controls: a file system on which no lease is ever refused. */
+function weakened(fileSystem: FileSystem, { weakened: words }: JournalPlace): FileSystem {
+  if (!words.includes('leases')) return fileSystem;
+  return {
+    ...fileSystem,
+    takeReadLease: () => 'held',
+    holdsReadLease: () => true,
+    readSmallFile: (...call) => ({ ...fileSystem.readSmallFile(...call), lease: 'held' }),
+  };
+}
 
 function marking(group: number | null, root: Fd): { onEnter?: (paths: readonly BytePath[]) => void } {
   if (group === null) return {};

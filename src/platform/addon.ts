@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { Fd } from './filesystem.ts';
 
 /** Raised with every change of the functions below; `native/module.c` says the same number. */
-const INTERFACE_VERSION = 1;
+const INTERFACE_VERSION = 2;
 
 /**
  * The addon's functions for file systems. Paths are byte strings relative to a root descriptor; failures throw errors
@@ -30,7 +30,7 @@ export interface Addon {
   createFile(root: Fd, path: string, mode: number): Fd;
   openForUpdate(root: Fd, path: string, create: boolean): Fd;
   /** `facts`: stat before, stat after, u32 lease (0 held, 1 refused, 2 unsupported), u32 bytes read. */
-  readSmallFile(root: Fd, path: string, into: Uint8Array, facts: Uint8Array): void;
+  readSmallFile(root: Fd, path: string, into: Uint8Array, facts: Uint8Array, checkWriteback: boolean): void;
   writeSmallFile(root: Fd, path: string, contents: Uint8Array, mode: number, mtimeNs: bigint): void;
   makeDirectory(root: Fd, path: string, mode: number): void;
   removeFile(root: Fd, path: string): void;
@@ -61,6 +61,11 @@ export interface Addon {
   holdsReadLease(fd: Fd): boolean;
   releaseLease(fd: Fd): void;
   handle(root: Fd, path: string): string | null;
+  checkWriteback(fd: Fd): void;
+  openDirect(fd: Fd): Fd | null;
+  readDirect(fd: Fd, into: Uint8Array, position: number): number;
+  /** The block is described in `native/census.c`. */
+  openWriters(device: bigint, prefix: string): ArrayBuffer;
   /** `numbers`: free bytes, total bytes, read-only, longest name, type as five f64. */
   traits(fd: Fd, numbers: Uint8Array): void;
 }

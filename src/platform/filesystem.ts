@@ -73,6 +73,30 @@ export interface FileSystemTraits {
   readonly maxNameBytes: number;
 }
 
+/** One descriptor, mapping or loop device through which a file can be written. */
+export interface WriterRow {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly nlink: number;
+  /** Number of the mount it was opened through, as in mountinfo; 0 where the kernel does not tell. */
+  readonly mount: number;
+  /** 0: the kernel itself. */
+  readonly pid: number;
+  readonly process: string;
+  readonly how: 'descriptor' | 'mapping' | 'loop';
+  readonly isDirect: boolean;
+  /** Its name as the kernel tells it, a byte string: right in the mount namespace of the process, if at all. */
+  readonly name: string;
+}
+
+export interface OpenWriters {
+  readonly rows: readonly WriterRow[];
+  /** Processes that could not be looked into for want of rights. */
+  readonly hiddenProcesses: number;
+  /** False where there may be processes of which /proc shows nothing at all. */
+  readonly seesAllProcesses: boolean;
+}
+
 export interface FileSystem {
   readonly kind: 'native' | 'portable';
 
@@ -98,8 +122,9 @@ export interface FileSystem {
   /**
    * Opens, leases, stats, reads up to `maxBytes`, stats again, releases, closes — one call for a small file.
    * `contents` is valid until the next call in this thread, and shorter than `before.sizeBytes` where the file is larger than `maxBytes` or shrank.
+   * `checkWriteback`: as {@link FileSystem.checkWriteback}, before the reading.
    */
-  readSmallFile(root: Fd, path: BytePath, maxBytes: number): SmallFile;
+  readSmallFile(root: Fd, path: BytePath, maxBytes: number, checkWriteback?: boolean): SmallFile;
   /** Creates, writes, sets mode and mtime, closes — one call for a small staged file. Not synced. */
   writeSmallFile(root: Fd, path: BytePath, contents: Uint8Array, mode: number, mtimeNs: bigint): void;
 
@@ -137,6 +162,16 @@ export interface FileSystem {
   syncDirectory(root: Fd, path: BytePath): void;
   /** syncfs of the file system that holds `fd`. Portable: throws `ENOSYS`. Errors mean "redo from the source". */
   syncFileSystem(fd: Fd): void;
+  /**
+   * Throws what went wrong when the kernel wrote this file back, if nobody was told yet (`EIO`, `ENOSPC`); costs no disk
+   * access. syncfs alone does not tell: a direct write that collided with a cached one is noted at the file only.
+   * Portable: never throws.
+   */
+  checkWriteback(fd: Fd): void;
+  /** Opens the very file again for reading past the page cache. null where that is not to be had. Portable: null. */
+  openDirect(fd: Fd): Fd | null;
+  /** Reads as much as the disk holds at `position` (a multiple of 64 KiB); fewer bytes only at the end of the file. */
+  readDirect(fd: Fd, into: Uint8Array, position: number): number;
   /** FICLONE: `to` becomes a reflink of `from`. Throws `EOPNOTSUPP`, `EXDEV`, `ENOSYS` where impossible. */
   clone(from: Fd, to: Fd): void;
   /** Next data range at or after `offset` (SEEK_DATA/SEEK_HOLE), null past the last. Portable: the rest of the file is data. */
@@ -154,4 +189,10 @@ export interface FileSystem {
   handle(root: Fd, path: BytePath): string | null;
 
   traits(root: Fd): FileSystemTraits;
+
+  /**
+   * Who can write at this moment to regular files that are on `device` or whose name begins with `prefix`, an absolute
+   * byte path with a slash at its end. Linux only: elsewhere nobody is seen and the answer is not complete.
+   */
+  openWriters(device: bigint, prefix: string): OpenWriters;
 }

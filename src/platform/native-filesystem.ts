@@ -5,9 +5,10 @@ import { isWithin } from './core/byte-path.ts';
 import { errnoOf } from './core/errors.ts';
 import { STAT_BYTES, unpackStat } from './core/stat-codec.ts';
 import { fileSystemTypeName } from './file-system-types.ts';
-import type { Fd, FileSystem, FileSystemTraits, LeaseState, SmallFile, Stat } from './filesystem.ts';
+import type { Fd, FileSystem, FileSystemTraits, LeaseState, OpenWriters, SmallFile, Stat } from './filesystem.ts';
 import { decodeListings } from './listing.ts';
 import { systemError } from './system-error.ts';
+import { decodeWriters } from './writer-rows.ts';
 
 const LEASES: readonly LeaseState[] = ['held', 'refused', 'unsupported'];
 
@@ -55,9 +56,9 @@ function smallFileReader(addon: Addon) {
   const numbers = new Uint32Array(facts.buffer, facts.byteOffset + 2 * STAT_BYTES, 2);
   // One buffer for all: an allocation for each file would cost more than reading it.
   let buffer = Buffer.alloc(0);
-  return (root: Fd, path: BytePath, maxBytes: number): SmallFile => {
+  return (root: Fd, path: BytePath, maxBytes: number, checkWriteback = false): SmallFile => {
     if (buffer.length < maxBytes) buffer = Buffer.allocUnsafeSlow(maxBytes);
-    addon.readSmallFile(root, narrow(path), buffer.subarray(0, maxBytes), facts);
+    addon.readSmallFile(root, narrow(path), buffer.subarray(0, maxBytes), facts, checkWriteback);
     const length = numbers[1] ?? 0;
     const before = unpackStat(facts);
     // Six more big integers for each file would only be garbage.
@@ -123,6 +124,11 @@ function descriptors(addon: Addon) {
   return {
     syncDirectory: (root: Fd, path: BytePath) => addon.syncDirectory(root, narrow(path)),
     syncFileSystem: (fd: Fd) => addon.syncFileSystem(fd),
+    checkWriteback: (fd: Fd) => addon.checkWriteback(fd),
+    openDirect: (fd: Fd): Fd | null => addon.openDirect(fd),
+    readDirect: (fd: Fd, into: Uint8Array, position: number): number => addon.readDirect(fd, into, position),
+    openWriters: (device: bigint, prefix: string): OpenWriters =>
+      decodeWriters(addon.openWriters(BigInt.asIntN(64, device), narrow(prefix))),
     clone: (from: Fd, to: Fd) => addon.clone(from, to),
     nextData: (fd: Fd, offset: number, sizeBytes: number) =>
       addon.nextData(fd, offset, sizeBytes, rangeBytes) ? { start: range[0] ?? 0, end: range[1] ?? 0 } : null,

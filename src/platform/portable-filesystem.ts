@@ -19,6 +19,7 @@ import { createNew, openDirectoryAt, openOrCreate, openRegular } from './portabl
 import type { Places } from './portable-places.ts';
 import { openPlaces } from './portable-places.ts';
 import { statFrom, timeFrom } from './portable-stat.ts';
+import { portableOpenWriters } from './portable-writers.ts';
 import { systemError } from './system-error.ts';
 
 /** Errors of link(2) that mean "not this object" or "not on this file system", not "there is something". */
@@ -182,6 +183,12 @@ function descriptors(places: Places) {
     syncFileSystem(): void {
       throw systemError('ENOSYS', 'syncfs');
     },
+    checkWriteback(): void {},
+    openDirect: (): Fd | null => null,
+    readDirect(): number {
+      throw systemError('ENOSYS', 'read');
+    },
+    openWriters: portableOpenWriters,
     clone(): void {
       throw systemError('ENOSYS', 'ioctl');
     },

@@ -1,9 +1,9 @@
 /** Streams one file as content records: holes as holes, a delta where the receiver gave a signature, else its bytes. */
 
 import { DATA_RECORD_BYTES } from '../journal/core/limits.ts';
-import { hashWhole } from '../journal/digest-files.ts';
 import { ContentHasher } from '../journal/hash.ts';
 import { changedSince, HeldFile, SLICE_BYTES, systemClock } from '../journal/held-file.ts';
+import { hashWhole } from '../journal/proven-digest.ts';
 import { packStat } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import type { ChunkWriter } from './chunk-writer.ts';

@@ -307,6 +307,13 @@ export function inodeOfFile(packedStat: Uint8Array | null): string | null {
   return Buffer.from(packedStat.buffer, packedStat.byteOffset + INODE_OFFSET, INODE_BYTES).toString('latin1');
 }
 
+/** An inode number in the form {@link JournalStore.placesOfInode} takes. */
+export function inodeKeyOf(ino: bigint): string {
+  const bytes = Buffer.alloc(INODE_BYTES);
+  bytes.writeBigUInt64LE(ino);
+  return bytes.toString('latin1');
+}
+
 /** Big-endian, so that neighbours on the disk are neighbours here. */
 function inodeKey(inode: string): string {
   return TABLE.inode + [...inode].reverse().join('');

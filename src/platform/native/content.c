@@ -1,4 +1,5 @@
 /* Whole small files in one call, and what helps with large ones: reflinks, holes, hints. */
+#include "durability.h"
 #include "files.h"
 #include "leases.h"
 
@@ -30,10 +31,19 @@ struct memory {
   size_t size;
 };
 
+struct reading {
+  struct memory into;
+  bool checks_writeback;
+  unsigned char *facts;
+};
+
 /* NULL: done, or thrown. The file is open and closed by the caller, which drops the lease. */
-static napi_value read_leased(napi_env env, int fd, uint64_t device, struct memory into, unsigned char *facts) {
+static napi_value read_leased(napi_env env, int fd, uint64_t device, const struct reading *reading) {
   enum tm_lease lease = tm_take_lease(fd, device);
+  struct memory into = reading->into;
+  unsigned char *facts = reading->facts;
   struct statx before, after;
+  if (reading->checks_writeback && tm_check_writeback(fd) != 0) return tm_throw(env, errno, "sync_file_range");
   if (tm_statx(fd, "", &before) != 0) return tm_throw(env, errno, "statx");
   size_t wanted = before.stx_size < into.size ? (size_t)before.stx_size : into.size;
   ssize_t filled = read_all(fd, into.at, wanted);
@@ -48,21 +58,22 @@ static napi_value read_leased(napi_env env, int fd, uint64_t device, struct memo
   return NULL;
 }
 
-/* readSmallFile(root, path, into, facts): void; as many bytes as fit, their number in the facts */
+/* readSmallFile(root, path, into, facts, check writeback): void; as many bytes as fit, their number in the facts */
 static napi_value read_small_file(napi_env env, napi_callback_info info) {
-  napi_value values[4];
+  napi_value values[5];
   struct tm_place place;
   struct statx found;
-  struct memory into;
-  unsigned char *facts;
+  struct reading reading;
   size_t size;
-  if (!tm_arguments(env, info, 4, values) || !tm_memory(env, values[2], 0, &into.at, &into.size)) return NULL;
-  if (!tm_memory(env, values[3], FACTS_BYTES, &facts, &size)) return NULL;
+  if (!tm_arguments(env, info, 5, values) || !tm_memory(env, values[2], 0, &reading.into.at, &reading.into.size))
+    return NULL;
+  if (!tm_memory(env, values[3], FACTS_BYTES, &reading.facts, &size)) return NULL;
+  if (!tm_bool(env, values[4], &reading.checks_writeback)) return NULL;
   if (!tm_place_of(env, values[0], values[1], "open", &place)) return NULL;
   int fd = tm_open_regular(&place, O_RDONLY | O_NOATIME, &found);
   tm_leave(&place);
   if (fd < 0) return tm_throw(env, errno, "open");
-  read_leased(env, fd, tm_device(&found), into, facts);
+  read_leased(env, fd, tm_device(&found), &reading);
   close(fd);
   return NULL;
 }

@@ -12,24 +12,56 @@
 #include <sys/vfs.h>
 #include <time.h>
 
+/* Not in every linux/magic.h. */
+#ifndef CIFS_SUPER_MAGIC
+#define CIFS_SUPER_MAGIC 0xFF534D42
+#endif
+#ifndef SMB2_SUPER_MAGIC
+#define SMB2_SUPER_MAGIC 0xFE534D42
+#endif
+#ifndef CEPH_SUPER_MAGIC
+#define CEPH_SUPER_MAGIC 0x00C36400
+#endif
+#ifndef FUSE_SUPER_MAGIC
+#define FUSE_SUPER_MAGIC 0x65735546
+#endif
+
 /* A writer's last reference goes away a little after its close() returned: such a refusal passes within this time. */
 #define TRANSIENT_STEPS 5
 #define FIRST_STEP_NS 150000L
 
 /*
- * Overlayfs grants a lease while somebody writes through a mapping: there it proves nothing. Asked once for a device:
- * the files of a tree mostly share one, and a number is not used again while one of its files is open.
+ * Overlayfs grants a lease while somebody writes through a mapping. Where the files are really another host's or
+ * another program's, a lease keeps out the writers of this kernel only; NFS and SMB even refuse it for want of a
+ * delegation, with the very errno that elsewhere means a writer.
  */
+static bool is_lease_worthless(const struct statfs *found) {
+  switch ((uint32_t)found->f_type) {
+  case OVERLAYFS_SUPER_MAGIC:
+  case FUSE_SUPER_MAGIC:
+  case NFS_SUPER_MAGIC:
+  case CIFS_SUPER_MAGIC:
+  case SMB2_SUPER_MAGIC:
+  case V9FS_MAGIC:
+  case CEPH_SUPER_MAGIC:
+  case AFS_SUPER_MAGIC:
+    return true;
+  default:
+    return false;
+  }
+}
+
+/* Asked once for a device: the files of a tree mostly share one, and a number is not used again while one is open. */
 static bool proves_nothing(int fd, uint64_t device) {
   static _Thread_local uint64_t asked_device;
-  static _Thread_local bool was_asked, is_overlay;
+  static _Thread_local bool was_asked, is_worthless;
   struct statfs found;
-  if (was_asked && asked_device == device) return is_overlay;
+  if (was_asked && asked_device == device) return is_worthless;
   if (fstatfs(fd, &found) != 0) return false;
   was_asked = true;
   asked_device = device;
-  is_overlay = found.f_type == OVERLAYFS_SUPER_MAGIC;
-  return is_overlay;
+  is_worthless = is_lease_worthless(&found);
+  return is_worthless;
 }
 
 enum tm_lease tm_take_lease(int fd, uint64_t device) {

@@ -80,6 +80,8 @@ void tm_register_metadata(napi_env env, napi_value exports);
 void tm_register_xattrs(napi_env env, napi_value exports);
 void tm_register_leases(napi_env env, napi_value exports);
 void tm_register_traits(napi_env env, napi_value exports);
+void tm_register_durability(napi_env env, napi_value exports);
+void tm_register_census(napi_env env, napi_value exports);
 
 #define TM_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

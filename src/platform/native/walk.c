@@ -8,6 +8,7 @@
  *   entries × { u16 bytes of name · u16 bytes of target · u16 errno · u16 unused }
  *   text: name, then target, of each entry
  */
+#include "block.h"
 #include "paths.h"
 #include "stat.h"
 
@@ -27,12 +28,6 @@
 #define DIRECTORIES_PER_THREAD 8
 #define DIRENT_BYTES (128 * 1024)
 #define META_BYTES 8
-
-struct block {
-  unsigned char *data;
-  size_t length;
-  size_t capacity;
-};
 
 struct name {
   size_t offset;
@@ -71,27 +66,6 @@ struct linux_dirent64 {
   char d_name[];
 };
 
-/* Room for `extra` more bytes; NULL where memory is out. */
-static unsigned char *grow(struct block *block, size_t extra) {
-  if (block->length + extra > block->capacity) {
-    size_t capacity = block->capacity * 2 + extra + 256;
-    unsigned char *larger = realloc(block->data, capacity);
-    if (larger == NULL) return NULL;
-    block->data = larger;
-    block->capacity = capacity;
-  }
-  unsigned char *start = block->data + block->length;
-  block->length += extra;
-  return start;
-}
-
-static int append(struct block *block, const void *bytes, size_t length) {
-  unsigned char *start = grow(block, length);
-  if (start == NULL) return ENOMEM;
-  memcpy(start, bytes, length);
-  return 0;
-}
-
 static bool is_dot(const char *name) { return name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0)); }
 
 static int keep_names(struct scratch *scratch, size_t filled) {
@@ -100,7 +74,7 @@ static int keep_names(struct scratch *scratch, size_t filled) {
     at += entry->d_reclen;
     if (is_dot(entry->d_name)) continue;
     struct name name = {.offset = scratch->bytes.length, .length = strlen(entry->d_name)};
-    if (append(&scratch->bytes, entry->d_name, name.length + 1) || append(&scratch->names, &name, sizeof name))
+    if (tm_append(&scratch->bytes, entry->d_name, name.length + 1) || tm_append(&scratch->names, &name, sizeof name))
       return ENOMEM;
   }
   return 0;
@@ -151,14 +125,14 @@ static int add_entry(struct directory *directory, int fd, const char *name, size
   int error = tm_statx(fd, name, &stat) == 0 ? 0 : errno;
   if (error == 0 && S_ISLNK(stat.stx_mode)) error = look_at_symlink(fd, name, &stat, target, &target_length);
   if (error == ENOENT) return 0;
-  unsigned char *packed = grow(&directory->stats, TM_STAT_BYTES);
+  unsigned char *packed = tm_grow(&directory->stats, TM_STAT_BYTES);
   if (packed == NULL) return ENOMEM;
   if (error == 0) tm_pack_stat(&stat, packed);
   else memset(packed, 0, TM_STAT_BYTES), target_length = 0;
   uint16_t meta[4] = {(uint16_t)length, (uint16_t)target_length, (uint16_t)error, 0};
   directory->entries++;
-  return append(&directory->metas, meta, sizeof meta) || append(&directory->text, name, length) ||
-                 append(&directory->text, target, target_length)
+  return tm_append(&directory->metas, meta, sizeof meta) || tm_append(&directory->text, name, length) ||
+                 tm_append(&directory->text, target, target_length)
              ? ENOMEM
              : 0;
 }

@@ -12,10 +12,10 @@ import { cpSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Side } from '../../journal/core/entry.ts';
+import { FolderLock } from '../../journal/store/folder-lock.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
 import { Archive } from './archive.ts';
-import { FolderLock } from '../../journal/store/folder-lock.ts';
 import { readSessionFile, type SessionFile, writeSessionFile } from './session-file.ts';
 
 export type PairAddresses = Readonly<Record<Side, string>>;

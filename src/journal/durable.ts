@@ -1,0 +1,113 @@
+/**
+ * Puts the content of files on the disk, for settling.
+ *
+ * A few files are synced one by one. From {@link SYNCFS_FILES} on, one syncfs does it for all: it also writes what
+ * others have made dirty, which can take seconds on a busy disk, but each fdatasync costs a commit of the file system's
+ * journal, some milliseconds, and a thousand of them cost more than that. Where syncfs cannot stand for a file, the file
+ * is synced by itself: on another file system than the root's, or where its stamps cannot tell a later change.
+ */
+import { fdatasyncSync } from 'node:fs';
+import type { BytePath } from '../platform/core/byte-path.ts';
+import { errnoOf, type Problem } from '../platform/core/errors.ts';
+import { unpackStat } from '../platform/core/stat-codec.ts';
+import type { Fd, FileSystem, Stat } from '../platform/filesystem.ts';
+import { opening, RECENT_NS, ReadRefused, refusing } from './held-file.ts';
+import type { Sighted } from './settle.ts';
+import type { Ground } from './settle-ground.ts';
+
+/** From so many files on one syncfs instead of an fdatasync each. */
+export const SYNCFS_FILES = 64;
+
+/**
+ * Stamps move with the kernel's tick, 10 ms at most, where they do not move with each change that follows a look. Within
+ * that time of its last change a file can change without a sign.
+ */
+const TICK_NS = 20_000_000n;
+
+const SECOND_NS = 1_000_000_000n;
+
+/**
+ * What failed, by {@link Sighted.at}. A file that is gone by now or is another one is no failure here: the reading finds
+ * out.
+ */
+export function makeDurable(
+  fileSystem: FileSystem,
+  root: Fd,
+  files: readonly Sighted[],
+  ground: Ground,
+): ReadonlyMap<number, Problem> {
+  const mustBeSynced = files.filter(
+    ({ packedStat }) => !ground.isInMemory || unpackStat(packedStat).dev !== ground.dev,
+  );
+  const isSyncedAtOnce = mustBeSynced.length >= SYNCFS_FILES && syncAll(fileSystem, root);
+  const failed = new Map<number, Problem>();
+  for (const one of mustBeSynced) {
+    if (isSyncedAtOnce && isCoveredBySyncfs(one, ground)) continue;
+    const problem = syncOne(fileSystem, root, one.request.path);
+    if (problem !== null) failed.set(one.at, problem);
+  }
+  return failed;
+}
+
+/** Drops what the page cache holds of a file, as far as it is clean and not mapped. Never throws. */
+export function dropCachedPages(fileSystem: FileSystem, root: Fd, path: BytePath): void {
+  try {
+    withFile(fileSystem, root, path, (fd) => fileSystem.advise(fd, 'dontneed'));
+  } catch (error) {
+    if (!(error instanceof ReadRefused)) throw error;
+  }
+}
+
+/** False where it cannot be done or failed: an error of any file at all makes it fail. */
+function syncAll(fileSystem: FileSystem, root: Fd): boolean {
+  try {
+    fileSystem.syncFileSystem(root);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * True where no change after the look can have come before the reading without moving a stamp: the lease has shown that
+ * nobody was in the middle of writing, and the last change is so long ago that the next one gets another stamp.
+ */
+function isCoveredBySyncfs({ packedStat, isLeased, seenNs }: Sighted, ground: Ground): boolean {
+  const stat = unpackStat(packedStat);
+  if (stat.dev !== ground.dev) return false;
+  const latest = seenNs - (isLeased && !hasCoarseStamps(stat) ? TICK_NS : RECENT_NS);
+  return stat.mtimeNs <= latest && stat.ctimeNs <= latest;
+}
+
+/** FAT keeps two seconds, some old file systems one. */
+function hasCoarseStamps({ mtimeNs, ctimeNs }: Stat): boolean {
+  return mtimeNs % SECOND_NS === 0n && ctimeNs % SECOND_NS === 0n;
+}
+
+/** null where it is on disk, or gone. After a failed write the cached pages are dropped and it is asked once more. */
+function syncOne(fileSystem: FileSystem, root: Fd, path: BytePath): Problem | null {
+  try {
+    withFile(fileSystem, root, path, (fd) => {
+      try {
+        fdatasyncSync(fd);
+      } catch (error) {
+        if (errnoOf(error) !== 'EIO') throw error;
+        fileSystem.advise(fd, 'dontneed');
+        fdatasyncSync(fd);
+      }
+    });
+    return null;
+  } catch (error) {
+    if (!(error instanceof ReadRefused)) throw error;
+    return error.why === 'failed' ? error.problem : null;
+  }
+}
+
+function withFile(fileSystem: FileSystem, root: Fd, path: BytePath, act: (fd: Fd) => void): void {
+  const fd = opening(() => fileSystem.openFile(root, path));
+  try {
+    refusing(() => act(fd));
+  } finally {
+    fileSystem.close(fd);
+  }
+}
