@@ -13,6 +13,7 @@ import {
   FanotifyReader,
   type GroupDescriptors,
   type GroupKind,
+  markFileSystem,
   silence,
   unsilence,
   unsilenceAll,
@@ -26,8 +27,9 @@ import { Journal, type Silencer } from './journal.ts';
 import type { JournalService } from './service.ts';
 import type { JournalPlace } from './settle-plan.ts';
 import { FolderLock } from './store/folder-lock.ts';
-import { type JournalState, JournalStore } from './store/journal-store.ts';
+import { FSID_BYTES, handlePart, type JournalState, JournalStore } from './store/journal-store.ts';
 import { breakSeal, seal } from './store/seal.ts';
+import { submountsOf } from './submounts.ts';
 import { withRoot } from './thread-root.ts';
 
 export interface JournalHostOptions {
@@ -157,7 +159,8 @@ export class JournalHost {
       whyNotBetter: explain(backend),
       watch,
       silencer: backend.group === null ? null : this.#silencer(path, backend.group),
-      blindScopes: [],
+      markMounts: () => this.#markMounts(path, backend),
+      rootKey: () => this.#presentRootKey(path),
       clock: Date.now,
     });
     await journal.begin(gap, mustRename);
@@ -185,6 +188,28 @@ export class JournalHost {
   #rootKey(root: Fd): string {
     if (this.#fileSystem.kind === 'native') return directoryKeyAt(root, ROOT) ?? statKey(this.#fileSystem, root);
     return statKey(this.#fileSystem, root);
+  }
+
+  #presentRootKey(path: string): string | null {
+    try {
+      return withRoot(this.#fileSystem, path, (root) => this.#rootKey(root));
+    } catch {
+      return null;
+    }
+  }
+
+  /** Marks the root's file system anew, where a mount took the mark away, and those mounted below it. */
+  #markMounts(
+    path: string,
+    { chosen, group }: ChosenBackend & { readonly group: GroupDescriptors | null },
+  ): BytePath[] {
+    if (group === null) return [];
+    // Directories are marked one by one, on whatever file system they are.
+    const scopes = chosen === 'fanotify-filesystem' ? [ROOT, ...submountsOf(path)] : [];
+    return scopes.filter((scope) => {
+      const mountPath = scope === ROOT ? path : `${path === '/' ? '' : path}/${scope}`;
+      return !quietly(() => withRoot(this.#fileSystem, mountPath, (mount) => markFileSystem(group.group, mount)));
+    });
   }
 
   #watch(group: GroupDescriptors): GroupWatch {
@@ -264,13 +289,6 @@ function explain({ better }: ChosenBackend): string | null {
   if (better.length === 0) return null;
   return better.map(({ name, whyNot }) => `${name}: ${whyNot}`).join('; ');
 }
-
-/** The part of a key that the object keeps over a mount: without the id of the file system. */
-function handlePart(key: string): string {
-  return key.slice(FSID_BYTES);
-}
-
-const FSID_BYTES = 8;
 
 function statKey(fileSystem: FileSystem, root: Fd): string {
   const { ino, birthNs } = fileSystem.fstat(root);

@@ -30,7 +30,8 @@ import type { EventConsumer, GroupWatch } from './group-watch.ts';
 import type { JournalService } from './service.ts';
 import type { JournalPlace } from './settle-plan.ts';
 import { type SettlerOptions, settle } from './settler.ts';
-import { inodeKeyOf, type JournalStore } from './store/journal-store.ts';
+import { handlePart, inodeKeyOf, type JournalStore } from './store/journal-store.ts';
+import { submountsOf } from './submounts.ts';
 import { journalThreadEntry } from './thread-entry.ts';
 
 /** Ignore marks on objects that change too often; none in a backend without events. */
@@ -48,8 +49,10 @@ export interface JournalOptions {
   /** Who reads the events; null: every round looks at the whole tree. */
   readonly watch: GroupWatch | null;
   readonly silencer: Silencer | null;
-  /** Places below the root from which no events come. */
-  readonly blindScopes: readonly BytePath[];
+  /** Marks what is mounted below the root; returns the mounts of which no events come. */
+  readonly markMounts: () => readonly BytePath[];
+  /** By which key the kernel names the root now; null while it is not there. */
+  readonly rootKey: () => string | null;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   /** The journal cannot go on. */
@@ -76,6 +79,10 @@ export class Journal implements JournalService, EventConsumer {
   #silencedObjects = 0;
   #failure: unknown = null;
   #isClosed = false;
+  /** Mounts below the root, and those of them of which no events come. */
+  #mounts: ReadonlySet<BytePath> = new Set();
+  #blindScopes: readonly BytePath[] = [];
+  #isMissing = false;
 
   /** Takes over what an earlier process left; {@link begin} then begins recording. */
   constructor(options: JournalOptions) {
@@ -110,6 +117,8 @@ export class Journal implements JournalService, EventConsumer {
     const { watch } = this.#options;
     if (watch === null) return;
     await watch.attach(this, async () => {
+      this.#mounts = new Set(submountsOf(this.#options.place.rootPath));
+      this.#blindScopes = this.#options.markMounts();
       if (isRemounted) await this.#called('rename', {});
       if (this.mustScan) await this.scan();
     });
@@ -187,7 +196,7 @@ export class Journal implements JournalService, EventConsumer {
     const { watch, backend, whyNotBetter } = this.#options;
     const counters = watch?.reader.counters() ?? { received: 0, foreign: 0 };
     return {
-      recording: watch !== null && this.#failure === null,
+      recording: watch !== null && this.#failure === null && !this.#isMissing,
       backend,
       whyNotBetter,
       period: this.#protocol.period,
@@ -254,6 +263,34 @@ export class Journal implements JournalService, EventConsumer {
     });
   }
 
+  /**
+   * Something was mounted or unmounted on this machine. Whatever happened to the root while it was away is a gap; what
+   * came or went below it is looked at.
+   */
+  async mountsChanged(): Promise<void> {
+    const { watch, rootKey, markMounts } = this.#options;
+    const key = rootKey();
+    const known = this.#store.state().rootKey;
+    if (watch === null || key === null || handlePart(key) !== handlePart(known)) {
+      this.#isMissing = watch !== null;
+      return;
+    }
+    const wasAway = this.#isMissing || key !== known;
+    this.#isMissing = false;
+    await watch.hold(async () => {
+      this.#blindScopes = markMounts();
+      if (wasAway) {
+        this.#openGap('unmounted', ROOT);
+        this.#store.transaction(() => this.#store.setState({ ...this.#store.state(), rootKey: key }));
+        if (key !== known) await this.#called('rename', {});
+      }
+      const mounts = new Set(submountsOf(this.#options.place.rootPath));
+      for (const scope of symmetricDifference(mounts, this.#mounts)) this.#openGap('unmounted', scope);
+      this.#mounts = mounts;
+      if (this.mustScan) await this.scan();
+    });
+  }
+
   overflowed(): void {
     this.#openGap('overflow', ROOT);
   }
@@ -304,7 +341,7 @@ export class Journal implements JournalService, EventConsumer {
   }
 
   async #catchUp(): Promise<void> {
-    const { watch, blindScopes } = this.#options;
+    const { watch } = this.#options;
     if (watch === null) {
       this.#scopes = [ROOT];
       await this.scan();
@@ -312,8 +349,8 @@ export class Journal implements JournalService, EventConsumer {
     }
     await watch.drain();
     this.#absorber.caughtUp();
-    if (blindScopes.length > 0 || this.mustScan) {
-      this.#scopes.push(...blindScopes);
+    if (this.#blindScopes.length > 0 || this.mustScan) {
+      this.#scopes.push(...this.#blindScopes);
       await watch.hold(() => this.scan());
     }
   }
@@ -428,8 +465,10 @@ export class Journal implements JournalService, EventConsumer {
   }
 
   #blindGaps(): Gap[] {
-    const { watch, blindScopes } = this.#options;
-    return (watch === null ? [ROOT] : blindScopes).map((scope) => ({ kind: 'backend-blind', scope }));
+    return (this.#options.watch === null ? [ROOT] : this.#blindScopes).map((scope) => ({
+      kind: 'backend-blind',
+      scope,
+    }));
   }
 
   /** Reads what waits from the store: an earlier process, or a scan, left it there. */
@@ -499,4 +538,9 @@ function* inBatches(changes: readonly JournalChange[]): Generator<readonly Journ
 function withoutNested(scopes: readonly BytePath[]): BytePath[] {
   const unique = [...new Set(scopes)];
   return unique.filter((scope) => !unique.some((other) => other !== scope && isWithin(scope, other)));
+}
+
+function* symmetricDifference<Value>(left: ReadonlySet<Value>, right: ReadonlySet<Value>): Generator<Value> {
+  for (const value of left) if (!right.has(value)) yield value;
+  for (const value of right) if (!left.has(value)) yield value;
 }
