@@ -5,7 +5,7 @@
 #include "stat.h"
 
 /* The wrapper refuses another number: a stale build must not be called with new arguments. */
-#define INTERFACE_VERSION 1
+#define INTERFACE_VERSION 2
 
 NAPI_MODULE_INIT() {
   napi_value version;
@@ -21,6 +21,10 @@ NAPI_MODULE_INIT() {
   tm_register_xattrs(env, exports);
   tm_register_leases(env, exports);
   tm_register_traits(env, exports);
+  tm_register_groups(env, exports);
+  tm_register_handles(env, exports);
+  tm_register_reader(env, exports);
+  tm_register_sockets(env, exports);
   tidemark_register_delta(env, exports);
   return exports;
 }
