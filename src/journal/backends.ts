@@ -82,8 +82,8 @@ export function chooseBackend(
     return { chosen: 'scan', better: names.map((name) => ({ name, whyNot })), group: null };
   }
   const tiers = [
-    ['fanotify-filesystem', 'file-systems', (group: Fd) => markFileSystem(group, root)],
-    ['fanotify-directory', 'directories', (group: Fd) => markDirectory(group, root, ROOT)],
+    ['fanotify-filesystem', 'file-systems', (group: GroupDescriptors) => markFileSystem(group, root)],
+    ['fanotify-directory', 'directories', (group: GroupDescriptors) => markDirectory(group, root, ROOT)],
   ] as const;
   for (const [name, kind, mark] of tiers) {
     const group = groups.find((candidate) => candidate.kind === kind);
@@ -92,7 +92,7 @@ export function chooseBackend(
       continue;
     }
     try {
-      mark(group.group);
+      mark(group);
       return { chosen: name, better, group };
     } catch (error) {
       better.push({ name, whyNot: whyNoMark(errnoOf(error), type) });
@@ -108,7 +108,7 @@ export function probeBackends(rootPath: string): ChosenBackend {
   const root = fileSystem.openRoot(toBuffer(rootPath));
   try {
     const { chosen, better, group } = chooseBackend(fileSystem, root, opened);
-    if (chosen === 'fanotify-directory' && group !== null) unmarkDirectory(group.group, root, ROOT);
+    if (chosen === 'fanotify-directory' && group !== null) unmarkDirectory(group, root, ROOT);
     return { chosen, better };
   } finally {
     fileSystem.close(root);

@@ -36,6 +36,8 @@ export interface EventConsumer {
   scan(): Promise<void>;
   /** The kernel dropped events. */
   overflowed(): void;
+  /** The numbers by which events called directories are void. */
+  forgetNumbers(): void;
   /** Writes down, durably, what followed from everything absorbed. */
   persist(): void;
   /** Something was absorbed. */
@@ -115,6 +117,7 @@ export class GroupWatch {
     for (let hasMore = true; hasMore && !this.#isStopped; ) {
       const batch = this.#reader.take(EVENTS_PER_BATCH);
       hasMore = batch.hasMore;
+      if (batch.reset) for (const consumer of this.#consumers) consumer.forgetNumbers();
       if (batch.overflowed) for (const consumer of this.#consumers) this.#guard(consumer, () => consumer.overflowed());
       if (batch.events.length > 0) this.#give(batch.events);
       await this.#scan();

@@ -9,8 +9,7 @@ import { type BytePath, isWithin, ROOT } from '../platform/core/byte-path.ts';
 import { displayText } from '../platform/core/display.ts';
 import { errnoOf, TidemarkError } from '../platform/core/errors.ts';
 import {
-  directoryKeyAt,
-  FanotifyReader,
+  directoryAt,
   type GroupDescriptors,
   type GroupKind,
   markFileSystem,
@@ -18,6 +17,7 @@ import {
   unsilence,
   unsilenceAll,
 } from '../platform/fanotify.ts';
+import { FanotifyReader } from '../platform/fanotify-reader.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
 import { type ChosenBackend, chooseBackend } from './backends.ts';
@@ -148,7 +148,7 @@ export class JournalHost {
       storeFolder: folder,
       hiddenName: HIDDEN_NAME,
       excluded,
-      markGroup: backend.chosen === 'fanotify-directory' ? (backend.group?.group ?? null) : null,
+      markGroup: backend.chosen === 'fanotify-directory' ? backend.group : null,
       weakened: (process.env.TIDEMARK_WEAKEN ?? '').split(',').filter((word) => word !== ''),
     };
     const watch = backend.group === null ? null : (this.#watches.get(backend.group.kind) ?? null);
@@ -186,7 +186,7 @@ export class JournalHost {
   }
 
   #rootKey(root: Fd): string {
-    if (this.#fileSystem.kind === 'native') return directoryKeyAt(root, ROOT) ?? statKey(this.#fileSystem, root);
+    if (this.#fileSystem.kind === 'native') return directoryAt(root, ROOT) ?? statKey(this.#fileSystem, root);
     return statKey(this.#fileSystem, root);
   }
 
@@ -208,12 +208,14 @@ export class JournalHost {
     const scopes = chosen === 'fanotify-filesystem' ? [ROOT, ...submountsOf(path)] : [];
     return scopes.filter((scope) => {
       const mountPath = scope === ROOT ? path : `${path === '/' ? '' : path}/${scope}`;
-      return !quietly(() => withRoot(this.#fileSystem, mountPath, (mount) => markFileSystem(group.group, mount)));
+      return !quietly(() => withRoot(this.#fileSystem, mountPath, (mount) => markFileSystem(group, mount)));
     });
   }
 
   #watch(group: GroupDescriptors): GroupWatch {
-    const reader = FanotifyReader.start(group, {
+    // What an earlier process silenced is not known here: without this it would stay silent.
+    if (group.kind === 'file-systems') unsilenceAll(group);
+    const reader = new FanotifyReader(group, {
       onReadable: () => watch.onReadable(),
       onMountsChanged: () => void this.#mountsChanged(),
     });
@@ -225,14 +227,17 @@ export class JournalHost {
     for (const { journal } of this.#hosted.values()) await journal.mountsChanged();
   }
 
-  #silencer(path: string, { kind, group }: GroupDescriptors): Silencer {
-    const fileSystem = this.#fileSystem;
+  /** Only where all marks can be removed in one step: a successor of this process must not miss one. */
+  #silencer(path: string, group: GroupDescriptors): Silencer | null {
+    if (group.kind !== 'file-systems') return null;
     return {
-      silence: (file) => quietly(() => withRoot(fileSystem, path, (root) => silence(group, root, file))),
-      unsilence(files) {
-        if (kind === 'file-systems') unsilenceAll(group);
+      silence: (file) => quietly(() => withRoot(this.#fileSystem, path, (root) => silence(group, root, file))),
+      unsilence: (files) => {
+        if (files === null) unsilenceAll(group);
         else
-          for (const file of files) quietly(() => withRoot(fileSystem, path, (root) => unsilence(group, root, file)));
+          withRoot(this.#fileSystem, path, (root) => {
+            for (const file of files) quietly(() => unsilence(group, root, file));
+          });
       },
     };
   }
@@ -338,10 +343,10 @@ function canonicalOrSame(folder: string): string {
   }
 }
 
-function quietly(work: () => void): boolean {
+/** False where `work` threw or said so. */
+function quietly(work: () => unknown): boolean {
   try {
-    work();
-    return true;
+    return work() !== false;
   } catch {
     return false;
   }

@@ -37,8 +37,8 @@ import { journalThreadEntry } from './thread-entry.ts';
 /** Ignore marks on objects that change too often; none in a backend without events. */
 export interface Silencer {
   silence(path: BytePath): boolean;
-  /** Removes the marks of these objects, or of all where that is no dearer. */
-  unsilence(paths: readonly BytePath[]): void;
+  /** Removes the marks of these objects; null: of all. */
+  unsilence(paths: readonly BytePath[] | null): void;
 }
 
 export interface JournalOptions {
@@ -291,6 +291,10 @@ export class Journal implements JournalService, EventConsumer {
     });
   }
 
+  forgetNumbers(): void {
+    this.#absorber.forgetNumbers();
+  }
+
   overflowed(): void {
     this.#openGap('overflow', ROOT);
   }
@@ -494,7 +498,8 @@ export class Journal implements JournalService, EventConsumer {
     };
     const silenced = [...this.#protocol.unsettled()].filter(([key, noticed]) => noticed.isSilenced && isInScope(key));
     if (silenced.length === 0) return;
-    this.#options.silencer?.unsilence(silenced.flatMap(([key]) => this.#store.pathOf(placeAt(key, 0)) ?? []));
+    const paths = silenced.flatMap(([key]) => this.#store.pathOf(placeAt(key, 0)) ?? []);
+    this.#options.silencer?.unsilence(scope === ROOT ? null : paths);
     const keys = new Set(silenced.map(([key]) => key));
     this.#protocol.unsilenced((key) => keys.has(key));
   }

@@ -1,6 +1,7 @@
 /** What the thread that looks at files is asked, and what it answers. Plain, so that it passes between threads. */
 import type { BytePath } from '../platform/core/byte-path.ts';
 import type { Problem } from '../platform/core/errors.ts';
+import type { GroupDescriptors } from '../platform/fanotify.ts';
 import type { Digests } from './core/entry.ts';
 
 /** One place to look at. */
@@ -40,7 +41,7 @@ export interface JournalPlace {
   readonly hiddenName: string;
   readonly excluded: readonly BytePath[];
   /** The group whose marks new directories need; null where none do. */
-  readonly markGroup: number | null;
+  readonly markGroup: GroupDescriptors | null;
   /** Parts of the protocol left out, to prove that the tests notice. */
   readonly weakened: readonly string[];
 }

@@ -143,16 +143,17 @@ class Settlement {
         const old = this.#old();
         if (old?.entry.kind !== 'file') return [];
         const entry = entryFromStat(answer.packedStat, old.entry.digests);
-        if (entry !== null) this.#record({ entry, packedStat: answer.packedStat, racy: false }, 'closed');
+        if (entry === null) return [];
+        const kinds = this.#record({ entry, packedStat: answer.packedStat, racy: false }, 'closed');
         this.#leave();
-        return [];
+        return kinds === 0 ? [] : this.#otherNames(answer.packedStat, NOTICE.metadata);
       }
       case 'file': {
         const entry = entryFromStat(answer.packedStat, answer.digests);
         if (entry === null) return [];
         const kinds = this.#record({ entry, packedStat: answer.packedStat, racy: false }, answer.proof);
         this.#leave();
-        return (kinds & NOTICE.content) === 0 ? [] : this.#otherNames(answer.packedStat);
+        return kinds === 0 ? [] : this.#otherNames(answer.packedStat, kinds);
       }
       case 'other':
         this.#recordOther(answer.packedStat, answer.target);
@@ -196,8 +197,8 @@ class Settlement {
     onLeft(this.#key);
   }
 
-  /** A file was written: so it was under each of its names, of which events named only one. */
-  #otherNames(packedStat: Uint8Array): Key[] {
+  /** A file was changed: so it was under each of its names, of which events named only one. */
+  #otherNames(packedStat: Uint8Array, kinds: number): Key[] {
     const inode = inodeOfFile(packedStat);
     if (inode === null || linkCount(packedStat) < 2) return [];
     const { store, protocol } = this.#options;
@@ -205,7 +206,7 @@ class Settlement {
       .placesOfInode(inode)
       .filter((place) => !holdsStat(store, place, packedStat))
       .map(({ parent, name }) => placeBytes(parent, name));
-    for (const key of others) protocol.notice(key, NOTICE.content);
+    for (const key of others) protocol.notice(key, kinds);
     return others;
   }
 }

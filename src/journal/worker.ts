@@ -6,7 +6,7 @@
  */
 import { loadAddon } from '../platform/addon.ts';
 import type { BytePath } from '../platform/core/byte-path.ts';
-import { directoryKeyAt, markDirectory } from '../platform/fanotify.ts';
+import { directoryAt, type GroupDescriptors, markDirectory } from '../platform/fanotify.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
 import { isThread, serveThread } from '../platform/threads.ts';
@@ -105,7 +105,7 @@ function weakened(fileSystem: FileSystem, { weakened: words }: JournalPlace): Fi
   };
 }
 
-function marking(group: number | null, root: Fd): { onEnter?: (paths: readonly BytePath[]) => void } {
+function marking(group: GroupDescriptors | null, root: Fd): { onEnter?: (paths: readonly BytePath[]) => void } {
   if (group === null) return {};
   return {
     onEnter(paths) {
@@ -115,7 +115,7 @@ function marking(group: number | null, root: Fd): { onEnter?: (paths: readonly B
 }
 
 function keyAt(root: Fd, path: BytePath): string | null {
-  return loadAddon().addon === null ? null : directoryKeyAt(root, path);
+  return loadAddon().addon === null ? null : directoryAt(root, path);
 }
 
 function nowNs(): bigint {

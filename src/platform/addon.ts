@@ -16,7 +16,7 @@ const INTERFACE_VERSION = 2;
  * The addon's functions for file systems. Paths are byte strings relative to a root descriptor; failures throw errors
  * with `code`, `errno` and `syscall`. See the comment at each function in `native/*.c`.
  */
-export interface Addon {
+export interface Addon extends FanotifyAddon, SocketAddon {
   readonly interfaceVersion: number;
   errnoName(error: number): string;
   openRoot(path: string): Fd;
@@ -70,6 +70,52 @@ export interface Addon {
   traits(fd: Fd, numbers: Uint8Array): void;
 }
 
+declare const readerBrand: unique symbol;
+/** A running reader, in C. */
+export type ReaderHandle = { readonly [readerBrand]: true };
+
+/** The addon's functions for `fanotify.ts`. */
+export interface FanotifyAddon {
+  openGroup(isUnlimited: boolean): Fd;
+  createRing(bytes: number): Fd;
+  markFileSystem(group: Fd, directory: Fd): void;
+  unmarkFileSystem(group: Fd, directory: Fd): void;
+  markDirectory(group: Fd, root: Fd, path: string): void;
+  unmarkDirectory(group: Fd, root: Fd, path: string): void;
+  silence(group: Fd, root: Fd, path: string): boolean;
+  unsilence(group: Fd, root: Fd, path: string): boolean;
+  unsilenceAll(group: Fd): void;
+  directoryAt(root: Fd, path: string): string | null;
+  objectAt(root: Fd, path: string): string | null;
+  pathOfDirectory(mount: Fd, key: string): string | null;
+  openObject(mount: Fd, key: string): Fd | null;
+  /** `onNews` gets bits: 1 readable, 2 mounts changed, 4 barrier passed, 8 failed. */
+  startReader(group: Fd, ring: Fd, directoryLimit: number, onNews: (bits: number) => void): ReaderHandle;
+  stopReader(reader: ReaderHandle): void;
+  holdLoop(reader: ReaderHandle, holds: boolean): void;
+  /** The batch that is put `into` is described in `native/batch.h`. */
+  takeEvents(reader: ReaderHandle, into: Uint8Array, limit: number): void;
+  commitEvents(reader: ReaderHandle): void;
+  ringUsage(reader: ReaderHandle): number;
+  askBarrier(reader: ReaderHandle): number;
+  passedBarriers(reader: ReaderHandle): number;
+  setForeign(reader: ReaderHandle, directory: number): void;
+  resetForeign(reader: ReaderHandle): void;
+  keyOf(reader: ReaderHandle, directory: number): string | null;
+  internKey(reader: ReaderHandle, key: string): number;
+  /** Received, dropped as foreign. */
+  eventCounts(reader: ReaderHandle): [number, number];
+}
+
+/** The addon's functions for `unix-socket.ts`. */
+export interface SocketAddon {
+  listenUnix(path: string, mode: number): Fd;
+  peerUid(fd: Fd): number;
+  notifyService(socketPath: string, state: string, passed: readonly Fd[]): void;
+  setCloseOnExec(fd: Fd, closes: boolean): void;
+  isOpen(fd: Fd): boolean;
+}
+
 /** The addon, or why there is none. */
 export type LoadedAddon =
   | { readonly addon: Addon; readonly missing: null }
@@ -81,6 +127,13 @@ let loaded: LoadedAddon | undefined;
 export function loadAddon(): LoadedAddon {
   loaded ??= process.env.TIDEMARK_NO_ADDON === '1' ? without('TIDEMARK_NO_ADDON is set') : loadAddonFrom(addonPath());
   return loaded;
+}
+
+/** The addon of this thread. Throws an error with code ENOSYS that says why where there is none. */
+export function requireAddon(): Addon {
+  const { addon, missing } = loadAddon();
+  if (addon === null) throw Object.assign(new Error(`ENOSYS: ${missing}`), { code: 'ENOSYS' });
+  return addon;
 }
 
 /** Loads the addon from a given file. */

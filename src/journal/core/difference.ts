@@ -31,7 +31,8 @@ export function differenceBetween(old: IndexRecord | null, found: IndexRecord, n
 
 function metadataDifference(old: IndexRecord, found: IndexRecord, noticed: number): number {
   const [before, after] = [old.packedStat, found.packedStat];
-  if (before === null || after === null) return before === after ? 0 : NOTICE.metadata;
+  // A directory known only by the event that made it was told then.
+  if (before === null || after === null) return 0;
   if (!equalRange(before, after, OWNER)) return NOTICE.metadata;
   // Times of a directory move with what is in it.
   if (isRegularFile(modeOf(after)) && !equalRange(before, after, MTIME)) return NOTICE.metadata;

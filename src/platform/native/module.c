@@ -23,6 +23,10 @@ NAPI_MODULE_INIT() {
   tm_register_traits(env, exports);
   tm_register_durability(env, exports);
   tm_register_census(env, exports);
+  tm_register_groups(env, exports);
+  tm_register_handles(env, exports);
+  tm_register_reader(env, exports);
+  tm_register_sockets(env, exports);
   tidemark_register_delta(env, exports);
   return exports;
 }

@@ -82,6 +82,10 @@ void tm_register_leases(napi_env env, napi_value exports);
 void tm_register_traits(napi_env env, napi_value exports);
 void tm_register_durability(napi_env env, napi_value exports);
 void tm_register_census(napi_env env, napi_value exports);
+void tm_register_groups(napi_env env, napi_value exports);
+void tm_register_handles(napi_env env, napi_value exports);
+void tm_register_reader(napi_env env, napi_value exports);
+void tm_register_sockets(napi_env env, napi_value exports);
 
 #define TM_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
