@@ -25,6 +25,11 @@ export interface ChosenBackend {
   readonly better: readonly BetterBackend[];
 }
 
+/** A backend with the group that a root is marked in; null where there are no events. */
+export interface GroupChoice extends ChosenBackend {
+  readonly group: GroupDescriptors | null;
+}
+
 /** File systems whose content other machines change, of which no event tells. */
 const SHARED_FILE_SYSTEMS = new Set([
   'nfs',
@@ -72,8 +77,8 @@ export function openGroups(): OpenedGroups {
 export function chooseBackend(
   fileSystem: FileSystem,
   root: Fd,
-  { groups, missing }: OpenedGroups,
-): ChosenBackend & { readonly group: GroupDescriptors | null } {
+  { groups, missing, hints }: OpenedGroups & { readonly hints: boolean },
+): GroupChoice {
   const better: BetterBackend[] = [];
   const { type } = fileSystem.traits(root);
   if (SHARED_FILE_SYSTEMS.has(type)) {
@@ -98,6 +103,8 @@ export function chooseBackend(
       better.push({ name, whyNot: whyNoMark(errnoOf(error), type) });
     }
   }
+  if (hints) return { chosen: 'chokidar', better, group: null };
+  better.push({ name: 'chokidar', whyNot: 'nothing runs that could watch' });
   return { chosen: 'scan', better, group: null };
 }
 
@@ -107,7 +114,7 @@ export function probeBackends(rootPath: string): ChosenBackend {
   const opened = openGroups();
   const root = fileSystem.openRoot(toBuffer(rootPath));
   try {
-    const { chosen, better, group } = chooseBackend(fileSystem, root, opened);
+    const { chosen, better, group } = chooseBackend(fileSystem, root, { ...opened, hints: true });
     if (chosen === 'fanotify-directory' && group !== null) unmarkDirectory(group, root, ROOT);
     return { chosen, better };
   } finally {

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BytePath, isWithin, ROOT } from '../platform/core/byte-path.ts';
+import { type BytePath, isWithin, ROOT, toBuffer } from '../platform/core/byte-path.ts';
 import { displayText } from '../platform/core/display.ts';
 import { errnoOf, TidemarkError } from '../platform/core/errors.ts';
 import {
@@ -20,7 +20,8 @@ import {
 import { FanotifyReader } from '../platform/fanotify-reader.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
-import { type ChosenBackend, chooseBackend } from './backends.ts';
+import { type ChosenBackend, chooseBackend, type GroupChoice } from './backends.ts';
+import { type Hints, watchForHints } from './chokidar-hints.ts';
 import type { GapKind } from './core/answers.ts';
 import { GroupWatch } from './group-watch.ts';
 import { Journal, type Silencer } from './journal.ts';
@@ -43,12 +44,15 @@ export interface JournalHostOptions {
   readonly runId: string;
   /** Absolute folders that are never recorded: our own state. */
   readonly excluded: readonly string[];
+  /** Where no group takes a root: watch it for hints at least. Not for a process that asks once and ends. */
+  readonly watchesForHints?: boolean;
 }
 
 const HIDDEN_NAME = '.tidemark';
 
 interface Hosted {
   readonly journal: Journal;
+  readonly hints: Hints | null;
   readonly lock: FolderLock;
   readonly folder: string;
 }
@@ -83,7 +87,8 @@ export class JournalHost {
     const lock = FolderLock.take(this.#fileSystem, folder, new Date());
     try {
       const journal = await this.#open(path, folder);
-      this.#hosted.set(path, { journal, lock, folder });
+      const hints = journal.backend === 'chokidar' ? await this.#watchForHints(path, journal) : null;
+      this.#hosted.set(path, { journal, hints, lock, folder });
       return journal;
     } catch (error) {
       lock.release();
@@ -117,7 +122,13 @@ export class JournalHost {
     for (const watch of this.#watches.values()) await watch.stop();
   }
 
-  async #end({ journal, lock, folder }: Hosted): Promise<void> {
+  #watchForHints(path: string, journal: Journal): Promise<Hints> {
+    const own = [HIDDEN_NAME, ...this.#excludedBelow(path)].map((name) => toBuffer(`${path}/${name}`).toString());
+    return watchForHints(toBuffer(path).toString(), own, () => journal.onActivity());
+  }
+
+  async #end({ journal, hints, lock, folder }: Hosted): Promise<void> {
+    await hints?.close();
     await journal.close();
     seal(folder);
     lock.release();
@@ -140,7 +151,11 @@ export class JournalHost {
 
   async #begin(path: string, folder: string, store: JournalStore, root: Fd): Promise<Journal> {
     const missing = this.#options.missingGroups ?? new Map();
-    const backend = chooseBackend(this.#fileSystem, root, { groups: this.#options.groups, missing });
+    const backend = chooseBackend(this.#fileSystem, root, {
+      groups: this.#options.groups,
+      missing,
+      hints: this.#options.watchesForHints ?? false,
+    });
     const { gap, mustRename } = this.#continuity(store, this.#rootKey(root), backend);
     const excluded = this.#excludedBelow(path);
     const place: JournalPlace = {
@@ -171,7 +186,7 @@ export class JournalHost {
   #continuity(
     store: JournalStore,
     rootKey: string,
-    backend: ChosenBackend,
+    backend: GroupChoice,
   ): { gap: GapKind | null; mustRename: boolean } {
     let state = store.state();
     const bootId = currentBoot();
@@ -199,10 +214,7 @@ export class JournalHost {
   }
 
   /** Marks the root's file system anew, where a mount took the mark away, and those mounted below it. */
-  #markMounts(
-    path: string,
-    { chosen, group }: ChosenBackend & { readonly group: GroupDescriptors | null },
-  ): BytePath[] {
+  #markMounts(path: string, { chosen, group }: GroupChoice): BytePath[] {
     if (group === null) return [];
     // Directories are marked one by one, on whatever file system they are.
     const scopes = chosen === 'fanotify-filesystem' ? [ROOT, ...submountsOf(path)] : [];
@@ -280,11 +292,11 @@ interface Since {
   readonly runId: string;
   readonly bootId: string;
   readonly isRemounted: boolean;
-  readonly backend: ChosenBackend;
+  readonly backend: GroupChoice;
 }
 
 function gapSince(state: JournalState, { runId, bootId, isRemounted, backend }: Since): GapKind | null {
-  if (!state.hasBaseline || backend.chosen === 'scan') return null;
+  if (!state.hasBaseline || backend.group === null) return null;
   if (state.bootId !== bootId && !state.isClean) return 'unclean-boot';
   if (isRemounted) return 'unmounted';
   return state.runId === runId && !state.isClean ? null : 'daemon-down';

@@ -196,7 +196,7 @@ export class Journal implements JournalService, EventConsumer {
     const { watch, backend, whyNotBetter } = this.#options;
     const counters = watch?.reader.counters() ?? { received: 0, foreign: 0 };
     return {
-      recording: watch !== null && this.#failure === null && !this.#isMissing,
+      recording: backend !== 'scan' && this.#failure === null && !this.#isMissing,
       backend,
       whyNotBetter,
       period: this.#protocol.period,
