@@ -85,7 +85,11 @@ async function buildBundles() {
   const program = await build({
     ...shared,
     metafile: true,
-    entryPoints: { cli: entry('cli/main.ts'), worker: entry('sync/worker.ts') },
+    entryPoints: {
+      cli: entry('cli/main.ts'),
+      worker: entry('sync/worker.ts'),
+      'daemon-worker': entry('daemon/worker-main.ts'),
+    },
     outdir: dist,
     splitting: true,
     chunkNames: 'chunk-[hash]',

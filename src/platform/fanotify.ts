@@ -7,6 +7,7 @@
  * uncommitted ones first.
  */
 import type { Fd } from './filesystem.ts';
+import { systemError } from './system-error.ts';
 
 /** `file-systems` needs CAP_SYS_ADMIN: unlimited queue, marks on whole file systems. `directories` needs nothing. */
 export type GroupKind = 'file-systems' | 'directories';
@@ -49,4 +50,9 @@ export interface FanotifyBatch {
   readonly overflowed: boolean;
   /** True where more can be taken at once. */
   readonly hasMore: boolean;
+}
+
+/** Stand-in until the native half is there. */
+export function openGroup(_kind: GroupKind): GroupDescriptors {
+  throw systemError('ENOSYS', 'fanotify_init');
 }
