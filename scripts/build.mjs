@@ -89,6 +89,7 @@ async function buildBundles() {
       cli: entry('cli/main.ts'),
       worker: entry('sync/worker.ts'),
       'journal-worker': entry('journal/worker.ts'),
+      'daemon-worker': entry('daemon/worker-main.ts'),
     },
     outdir: dist,
     splitting: true,

@@ -1,4 +1,4 @@
-/** The engine and the transport, loaded only when a command needs them: `tidemark --version` must not wait for them. */
+/** The engine, the transport and the service, loaded only when a command needs them: `tidemark --version` must not wait for them. */
 import type { Dependencies } from './request.ts';
 
 export const dependencies: Dependencies = {
@@ -17,5 +17,13 @@ export const dependencies: Dependencies = {
   async serveAgent() {
     const { serveAgent } = await import('../transport/agent-main.ts');
     return serveAgent();
+  },
+  async journals(folders) {
+    const { Journals } = await import('../daemon/journals.ts');
+    return new Journals(folders);
+  },
+  async service(place) {
+    const { serviceAt } = await import('./run-daemon.ts');
+    return serviceAt(place);
   },
 };

@@ -4,7 +4,9 @@ import { TidemarkError } from '../platform/core/errors.ts';
 import { VERSION } from '../platform/version.ts';
 import { agentCommand } from './commands/agent.ts';
 import { completionCommand } from './commands/completion.ts';
+import { daemonCommand } from './commands/daemon.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { journalCommand } from './commands/journal.ts';
 import { syncCommand } from './commands/sync.ts';
 import { verifyCommand } from './commands/verify.ts';
 import type { Context, ExitCode } from './context.ts';
@@ -47,11 +49,14 @@ export function buildProgram(context: Context, done: (code: ExitCode) => void): 
     ['tidemark sync notes server:notes', 'both ways, then exit'],
     ['tidemark sync -n notes server:notes', 'only say what would be done'],
     ['tidemark verify notes server:notes', 'read everything and compare'],
+    ['tidemark journal add notes', 'note every change from now on, in the background'],
     ['tidemark doctor server:notes', 'what works here and there'],
   ]);
   for (const command of [
     syncCommand(context, done),
     verifyCommand(context, done),
+    journalCommand(context, done),
+    daemonCommand(context, done),
     doctorCommand(context, done),
     completionCommand(context, done),
   ]) {

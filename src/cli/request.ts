@@ -1,4 +1,8 @@
 /** What the commands ask for: everything parsed, nothing opened yet. */
+import type { UnitKind } from '../daemon/core/unit-file.ts';
+import type { InstallOutcome } from '../daemon/install.ts';
+import type { JournalAccess } from '../daemon/journals.ts';
+import type { ServiceDescription } from '../daemon/service.ts';
 import type { BytePath } from '../platform/core/byte-path.ts';
 import type { TidemarkError } from '../platform/core/errors.ts';
 import type { EndpointInfo } from '../sync/endpoint.ts';
@@ -6,7 +10,7 @@ import type { RunOptions, SessionOptions } from '../sync/options.ts';
 import type { Summary } from '../sync/report.ts';
 import type { EndpointAddress } from '../transport/core/endpoint-address.ts';
 import type { CompressMode } from '../transport/core/hello.ts';
-import type { Folders } from './folders.ts';
+import type { Environment, Folders } from './folders.ts';
 import type { Reporter } from './output/reporter.ts';
 import type { Prompter } from './prompt.ts';
 
@@ -95,6 +99,30 @@ export interface ProbeResult {
   readonly error: TidemarkError | null;
 }
 
+/** What tells one user's service from another's. */
+export interface ServicePlace {
+  readonly folders: Folders;
+  readonly environment: Environment;
+  readonly homeDirectory: string;
+}
+
+/** The background service, from outside and inside. */
+export interface ServiceAccess {
+  /** Is the service, until `signal` aborts. */
+  run(log: (line: string) => void, signal: AbortSignal): Promise<void>;
+  /** Starts one in the background; its process id, when it serves. */
+  start(): Promise<number>;
+  /** Ends it cleanly; false where none runs. */
+  stop(signal: AbortSignal): Promise<boolean>;
+  /** null where none runs. */
+  describe(): Promise<ServiceDescription | null>;
+  /** Roots it records, or would record if it ran; byte strings. */
+  registered(): readonly string[];
+  install(kind: UnitKind, force: boolean): InstallOutcome & { readonly warning: string | null };
+  /** The file that was removed, or null. */
+  uninstall(kind: UnitKind): string | null;
+}
+
 /** What the commands call, given from outside so that they can be tested without an engine. */
 export interface Dependencies {
   /** Brings both sides together. Facts go to the reporter as they come; the summary is returned, not reported. */
@@ -105,4 +133,8 @@ export interface Dependencies {
   probeEndpoint(request: ProbeRequest, signal: AbortSignal): Promise<ProbeResult>;
   /** Speaks the protocol on stdin and stdout until the other side hangs up. */
   serveAgent(): Promise<void>;
+  /** The journals of directories of this machine. */
+  journals(folders: Folders): Promise<JournalAccess>;
+  /** The service that records them in the background. */
+  service(place: ServicePlace): Promise<ServiceAccess>;
 }

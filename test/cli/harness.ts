@@ -6,7 +6,7 @@ import { afterAll } from 'vitest';
 import type { Environment } from '../../src/cli/folders.ts';
 import { Terminal, type TextStream } from '../../src/cli/output/terminal.ts';
 import { run } from '../../src/cli/program.ts';
-import type { Dependencies, ProbeRequest, SyncRequest, VerifyRequest } from '../../src/cli/request.ts';
+import type { Dependencies, ProbeRequest, ServiceAccess, SyncRequest, VerifyRequest } from '../../src/cli/request.ts';
 import { fromText } from '../../src/platform/core/byte-path.ts';
 import type { Summary } from '../../src/sync/report.ts';
 
@@ -60,6 +60,17 @@ export interface InvokeOptions {
 const EMPTY_HOME = mkdtempSync(join(tmpdir(), 'tidemark-cli-home-'));
 afterAll(() => rmSync(EMPTY_HOME, { recursive: true, force: true }));
 
+/** No service runs, and none is started. */
+export const NO_SERVICE: ServiceAccess = {
+  run: async () => {},
+  start: async () => 4711,
+  stop: async () => false,
+  describe: async () => null,
+  registered: () => [],
+  install: () => ({ file: '/units/tidemark.service', outcome: 'written', warning: null }),
+  uninstall: () => null,
+};
+
 /** Runs `tidemark ...argv` (texts) with an engine that does nothing and finds everything equal. */
 export async function invoke(argv: readonly string[], options: InvokeOptions = {}): Promise<Invoked> {
   const [stdout, stderr] = [new KeptStream(options.isTTY), new KeptStream(options.isTTY)];
@@ -81,6 +92,14 @@ export async function invoke(argv: readonly string[], options: InvokeOptions = {
     },
     async serveAgent() {
       await options.dependencies?.serveAgent?.();
+    },
+    async journals(folders) {
+      const made = await options.dependencies?.journals?.(folders);
+      if (made === undefined) throw new Error('no journals in this test');
+      return made;
+    },
+    async service(place) {
+      return (await options.dependencies?.service?.(place)) ?? NO_SERVICE;
     },
   };
   const code = await run(argv.map(fromText), {

@@ -5,7 +5,7 @@
 import { type Parsed, parseChoice } from './values.ts';
 
 /** Commands that take options of the table. */
-export type OptionUser = 'sync' | 'verify' | 'doctor';
+export type OptionUser = 'sync' | 'verify' | 'doctor' | 'journal' | 'daemon';
 
 interface Common<T> {
   /** Short letter, without the dash. */

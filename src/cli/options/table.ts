@@ -13,7 +13,8 @@ import {
 
 const SYNC = ['sync'] as const;
 const COMPARING = ['sync', 'verify'] as const;
-const ALL = ['sync', 'verify', 'doctor'] as const;
+const CONNECTING = ['sync', 'verify', 'doctor'] as const;
+const ALL = [...CONNECTING, 'journal', 'daemon'] as const;
 
 const DECISIONS = 'What wins:';
 const PATHS = 'Which paths:';
@@ -160,7 +161,7 @@ const CONNECTION_OPTIONS = {
     parse: parseLine,
     defaultValue: null,
     group: CONNECTION,
-    users: ALL,
+    users: CONNECTING,
   }),
   identity: list({
     short: 'i',
@@ -171,7 +172,7 @@ const CONNECTION_OPTIONS = {
     combine: 'replace',
     isFile: true,
     group: CONNECTION,
-    users: ALL,
+    users: CONNECTING,
   }),
   port: value<number | null>({
     description: 'port of the ssh server',
@@ -180,13 +181,13 @@ const CONNECTION_OPTIONS = {
     parse: parsePort,
     defaultValue: null,
     group: CONNECTION,
-    users: ALL,
+    users: CONNECTING,
   }),
   'host-key': choice(['strict', 'accept-new'], {
     description: 'refuse unknown hosts, or remember them; a changed key is always refused',
     defaultValue: 'strict',
     group: CONNECTION,
-    users: ALL,
+    users: CONNECTING,
   }),
   'ssh-config': value<string | null>({
     description: 'use this file instead of ~/.ssh/config',
@@ -196,7 +197,7 @@ const CONNECTION_OPTIONS = {
     isFile: true,
     defaultValue: null,
     group: CONNECTION,
-    users: ALL,
+    users: CONNECTING,
   }),
   'agent-command': value<string | null>({
     description: 'start the remote half with this command instead of the installed agent',
@@ -205,7 +206,7 @@ const CONNECTION_OPTIONS = {
     parse: parseLine,
     defaultValue: null,
     group: CONNECTION,
-    users: ALL,
+    users: CONNECTING,
   }),
 } satisfies Record<string, OptionSpec>;
 

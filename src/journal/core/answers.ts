@@ -1,6 +1,9 @@
 /** What the journal of a root tells its consumers. Plain values; paths are byte strings relative to the root. */
 import type { BytePath } from '../../platform/core/byte-path.ts';
 
+/** As a cursor: the oldest position the journal still knows of. Never a fresh instance. */
+export const OLDEST_CURSOR = 'oldest';
+
 /** How changes are noticed, best first. */
 export type BackendName = 'fanotify-filesystem' | 'fanotify-directory' | 'chokidar' | 'scan';
 

@@ -4,9 +4,9 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symli
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { FolderLock } from '../../../src/journal/store/folder-lock.ts';
 import { ROOT } from '../../../src/platform/core/byte-path.ts';
 import { portableFileSystem } from '../../../src/platform/portable-filesystem.ts';
-import { FolderLock } from '../../../src/journal/store/folder-lock.ts';
 import { type OpenSession, Sessions } from '../../../src/sync/store/sessions.ts';
 
 const fileSystem = portableFileSystem();

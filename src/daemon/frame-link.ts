@@ -1,0 +1,77 @@
+/** Frames over one connected socket, in both directions, with the back-pressure of the socket. */
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { MalformedError } from '../platform/core/bytes.ts';
+import { TidemarkError } from '../platform/core/errors.ts';
+import { type Frame, FrameSplitter, type FrameType, frameBytes } from './core/frames.ts';
+
+export class FrameLink {
+  readonly #socket: Socket;
+  readonly #splitter: FrameSplitter;
+  readonly #chunks: AsyncIterator<Buffer>;
+  #ready: Frame[] = [];
+  #drained: Promise<unknown> | null = null;
+
+  /** `maxBytes`: longest payload taken from the other side. */
+  constructor(socket: Socket, maxBytes: number) {
+    this.#socket = socket;
+    this.#splitter = new FrameSplitter(maxBytes);
+    this.#chunks = socket[Symbol.asyncIterator]();
+    // Errors reach whoever reads or writes; without a listener an unread one would end the process.
+    socket.on('error', () => {});
+  }
+
+  /** True while everything that was sent has left this process. */
+  get isIdle(): boolean {
+    return this.#socket.writableLength === 0;
+  }
+
+  /** The next frame, or null where the other side is done. One reader at a time. */
+  async next(): Promise<Frame | null> {
+    for (;;) {
+      const frame = this.#ready.shift();
+      if (frame !== undefined) return frame;
+      const { value, done } = await this.#chunks.next();
+      if (done === true) {
+        if (this.#splitter.isUnfinished) throw new MalformedError('the connection ended within a frame');
+        return null;
+      }
+      this.#ready = this.#splitter.push(value);
+    }
+  }
+
+  /** Sends a frame; resolves when more may be sent. Rejects with `interrupted` (`hung-up`) where nobody is there. */
+  async send(type: FrameType, payload: Uint8Array): Promise<void> {
+    if (this.#socket.destroyed || !this.#socket.writable) throw hungUp();
+    if (this.#socket.write(frameBytes(type, payload))) return;
+    this.#drained ??= once(this.#socket, 'drain', { signal: closing(this.#socket) }).finally(() => {
+      this.#drained = null;
+    });
+    try {
+      await this.#drained;
+    } catch {
+      throw hungUp();
+    }
+  }
+
+  /** Everything sent so far still leaves; then the connection is closed. */
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** Aborted when the socket is gone. */
+export function closing(socket: Socket): AbortSignal {
+  const controller = new AbortController();
+  if (socket.destroyed) controller.abort();
+  else socket.once('close', () => controller.abort());
+  return controller.signal;
+}
+
+function hungUp(): TidemarkError {
+  return new TidemarkError('interrupted', 'hung-up', 'the other side hung up');
+}
