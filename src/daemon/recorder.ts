@@ -3,13 +3,14 @@
  * control socket of its own, so that commands in other terminals find it.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
+import { closeGroups, openGroups } from '../journal/backends.ts';
 import type { BackendName } from '../journal/core/answers.ts';
 import { JournalHost } from '../journal/host.ts';
 import type { JournalService } from '../journal/service.ts';
 import { toBuffer } from '../platform/core/byte-path.ts';
-import { errnoOf, TidemarkError } from '../platform/core/errors.ts';
-import { type GroupDescriptors, openGroup } from '../platform/fanotify.ts';
+import { TidemarkError } from '../platform/core/errors.ts';
+import type { GroupDescriptors } from '../platform/fanotify.ts';
 import { VERSION } from '../platform/version.ts';
 import type { RootPath } from './core/messages.ts';
 import { unknownJournal } from './hosted-roots.ts';
@@ -29,14 +30,14 @@ export interface RecordOptions {
 
 /** Records until `signal` aborts, then ends cleanly. Throws `locked` where somebody works on that journal already. */
 export async function recordInForeground(options: RecordOptions, signal: AbortSignal): Promise<void> {
-  const { folders, root, log } = options;
+  const { folders, root } = options;
   const lock = takeRootLock(folders, root);
   try {
-    const groups = openGroups(log);
+    const { groups } = openGroups();
     try {
       await recordWith(groups, options, signal);
     } finally {
-      for (const { group, ring } of groups) for (const fd of [group, ring]) closeSync(fd);
+      closeGroups(groups);
     }
   } finally {
     lock.release();
@@ -53,6 +54,7 @@ async function recordWith(
     groups,
     runId: randomBytes(16).toString('hex'),
     excluded: [folders.state, folders.runtime],
+    watchesForHints: true,
   });
   try {
     const journal = await host.add(toBuffer(root));
@@ -71,18 +73,6 @@ async function recordWith(
   } finally {
     await host.stop();
   }
-}
-
-/** Groups of this process, best first; where there is none the journal makes do with less. */
-function openGroups(log: (line: string) => void): GroupDescriptors[] {
-  return (['file-systems', 'directories'] as const).flatMap((kind) => {
-    try {
-      return [openGroup(kind)];
-    } catch (error) {
-      log(`no fanotify group for ${kind}: ${errnoOf(error)}`);
-      return [];
-    }
-  });
 }
 
 function hostingOf(root: RootPath, journal: JournalService, backend: BackendName): Hosting {

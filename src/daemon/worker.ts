@@ -26,6 +26,7 @@ export async function startWorker(setup: WorkerSetup, log: (line: string) => voi
     groups: setup.groups,
     runId: setup.runId,
     excluded: [setup.stateFolder, setup.runtimeFolder],
+    watchesForHints: true,
   });
   const hosting = new HostedRoots({
     keeper: host,

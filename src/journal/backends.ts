@@ -70,6 +70,18 @@ export function openGroups(): OpenedGroups {
   return { groups, missing };
 }
 
+/** Why the groups that are not among `groups` could not be opened, found by trying. */
+export function whyMissing(groups: readonly GroupDescriptors[]): ReadonlyMap<GroupKind, string> {
+  const opened = openGroups();
+  closeGroups(opened.groups);
+  const missing = new Map(opened.missing);
+  for (const kind of ['file-systems', 'directories'] as const) {
+    if (!groups.some((group) => group.kind === kind) && !missing.has(kind))
+      missing.set(kind, 'not opened by this process');
+  }
+  return missing;
+}
+
 /**
  * Marks `root` in the best of `groups` that takes it. In a group of directories only the root itself is marked: the scan
  * marks the others as it enters them.
@@ -119,11 +131,14 @@ export function probeBackends(rootPath: string): ChosenBackend {
     return { chosen, better };
   } finally {
     fileSystem.close(root);
-    for (const { group, ring } of opened.groups) {
-      fileSystem.close(group);
-      fileSystem.close(ring);
-    }
+    closeGroups(opened.groups);
   }
+}
+
+/** Closes what {@link openGroups} opened. */
+export function closeGroups(groups: readonly GroupDescriptors[]): void {
+  const { fileSystem } = openFileSystem();
+  for (const { group, ring } of groups) for (const fd of [group, ring]) fileSystem.close(fd);
 }
 
 function whyNoGroup(kind: GroupKind, errno: string): string {

@@ -1,6 +1,7 @@
 /**
  * Holds the journals of any number of roots in one process: finds their stores, decides what was missed since they were
- * last written, chooses a backend for each, and gives them the events of the groups they share.
+ * last written, chooses a backend for each, and gives them the events of the groups they share. Who uses it sees to it
+ * that no other process has the same journals open.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, statSync } from 'node:fs';
@@ -20,14 +21,13 @@ import {
 import { FanotifyReader } from '../platform/fanotify-reader.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
-import { type ChosenBackend, chooseBackend, type GroupChoice } from './backends.ts';
+import { type ChosenBackend, chooseBackend, type GroupChoice, whyMissing } from './backends.ts';
 import { type Hints, watchForHints } from './chokidar-hints.ts';
 import type { GapKind } from './core/answers.ts';
 import { GroupWatch } from './group-watch.ts';
 import { Journal, type Silencer } from './journal.ts';
 import type { JournalService } from './service.ts';
 import type { JournalPlace } from './settle-plan.ts';
-import { FolderLock } from './store/folder-lock.ts';
 import { FSID_BYTES, handlePart, type JournalState, JournalStore } from './store/journal-store.ts';
 import { breakSeal, seal } from './store/seal.ts';
 import { submountsOf } from './submounts.ts';
@@ -38,8 +38,6 @@ export interface JournalHostOptions {
   readonly stateFolder: string;
   /** Opened by this process, or by the supervisor that keeps them over a crash of this process. */
   readonly groups: readonly GroupDescriptors[];
-  /** Why other groups are missing, for people. */
-  readonly missingGroups?: ReadonlyMap<GroupKind, string>;
   /** Random hex of whoever keeps the groups: the same again means that no event was missed. */
   readonly runId: string;
   /** Absolute folders that are never recorded: our own state. */
@@ -53,19 +51,20 @@ const HIDDEN_NAME = '.tidemark';
 interface Hosted {
   readonly journal: Journal;
   readonly hints: Hints | null;
-  readonly lock: FolderLock;
   readonly folder: string;
 }
 
 export class JournalHost {
   readonly #options: JournalHostOptions;
   readonly #fileSystem: FileSystem;
+  readonly #missing: ReadonlyMap<GroupKind, string>;
   readonly #watches = new Map<GroupKind, GroupWatch>();
   readonly #hosted = new Map<string, Hosted>();
 
   private constructor(options: JournalHostOptions) {
     this.#options = options;
     this.#fileSystem = openFileSystem().fileSystem;
+    this.#missing = whyMissing(options.groups);
   }
 
   static async open(options: JournalHostOptions): Promise<JournalHost> {
@@ -76,7 +75,7 @@ export class JournalHost {
 
   /**
    * Begins recording a root; does nothing where it is recorded already. Throws `unavailable` where it is no directory or
-   * the journal's state cannot be used, `locked` where another process has its journal open.
+   * the journal's state cannot be used.
    */
   async add(rootPath: Buffer): Promise<JournalService> {
     const path = canonicalDirectory(rootPath);
@@ -84,16 +83,10 @@ export class JournalHost {
     if (known !== undefined) return known.journal;
     const folder = this.#folderOf(path);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const lock = FolderLock.take(this.#fileSystem, folder, new Date());
-    try {
-      const journal = await this.#open(path, folder);
-      const hints = journal.backend === 'chokidar' ? await this.#watchForHints(path, journal) : null;
-      this.#hosted.set(path, { journal, hints, lock, folder });
-      return journal;
-    } catch (error) {
-      lock.release();
-      throw error;
-    }
+    const journal = await this.#open(path, folder);
+    const hints = journal.backend === 'chokidar' ? await this.#watchForHints(path, journal) : null;
+    this.#hosted.set(path, { journal, hints, folder });
+    return journal;
   }
 
   find(rootPath: Buffer): JournalService | null {
@@ -127,11 +120,10 @@ export class JournalHost {
     return watchForHints(toBuffer(path).toString(), own, () => journal.onActivity());
   }
 
-  async #end({ journal, hints, lock, folder }: Hosted): Promise<void> {
+  async #end({ journal, hints, folder }: Hosted): Promise<void> {
     await hints?.close();
     await journal.close();
     seal(folder);
-    lock.release();
   }
 
   async #open(path: string, folder: string): Promise<Journal> {
@@ -150,10 +142,9 @@ export class JournalHost {
   }
 
   async #begin(path: string, folder: string, store: JournalStore, root: Fd): Promise<Journal> {
-    const missing = this.#options.missingGroups ?? new Map();
     const backend = chooseBackend(this.#fileSystem, root, {
       groups: this.#options.groups,
-      missing,
+      missing: this.#missing,
       hints: this.#options.watchesForHints ?? false,
     });
     const { gap, mustRename } = this.#continuity(store, this.#rootKey(root), backend);

@@ -11,17 +11,18 @@ import type { FanotifyEvent } from '../platform/fanotify.ts';
 import { Thread } from '../platform/threads.ts';
 import { Absorber } from './absorber.ts';
 import type { Census } from './census.ts';
-import type {
-  BackendName,
-  ChangesAnswer,
-  CheckpointAnswer,
-  Gap,
-  GapKind,
-  JournalChange,
-  JournalStatus,
-  JournalVerification,
+import {
+  type BackendName,
+  type ChangesAnswer,
+  type CheckpointAnswer,
+  type Gap,
+  type GapKind,
+  type JournalChange,
+  type JournalStatus,
+  type JournalVerification,
+  OLDEST_CURSOR,
 } from './core/answers.ts';
-import { formatCursor, parseCursor } from './core/cursor.ts';
+import { type CursorParts, formatCursor, parseCursor } from './core/cursor.ts';
 import { foldLog, type PresentTree, type WaitingObject } from './core/fold-log.ts';
 import { kindsOf, NOTICE } from './core/kinds.ts';
 import { CheckpointProtocol, type Key } from './core/protocol.ts';
@@ -149,6 +150,7 @@ export class Journal implements JournalService, EventConsumer {
   async *follow(signal: AbortSignal): AsyncGenerator<readonly JournalChange[]> {
     let { cursor } = await this.changes(null, ROOT);
     let known = new Set<BytePath>();
+    yield [];
     while (!signal.aborted) {
       await this.#activity(signal);
       if (signal.aborted) return;
@@ -393,7 +395,7 @@ export class Journal implements JournalService, EventConsumer {
 
   #answer(cursor: string | null, subtree: BytePath): ChangesAnswer {
     const { journal, epoch } = this.#store.state();
-    const parts = cursor === null ? null : parseCursor(cursor);
+    const parts = cursor === OLDEST_CURSOR ? this.#oldest() : parseCursor(cursor ?? '');
     const isKnown =
       parts !== null && parts.journal === journal && parts.epoch <= epoch && this.#store.log.reaches(parts.sequence);
     const base = { cursor: this.#cursor(), backend: this.#options.backend, freshInstance: !isKnown };
@@ -442,6 +444,11 @@ export class Journal implements JournalService, EventConsumer {
 
   #hotPaths(subtree: BytePath): BytePath[] {
     return [...this.#waiting(subtree)].filter(({ isHot }) => isHot).map(({ path }) => path);
+  }
+
+  #oldest(): CursorParts {
+    const { journal, epoch } = this.#store.state();
+    return { journal, epoch, sequence: this.#store.log.floor };
   }
 
   #cursor(): string {

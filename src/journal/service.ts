@@ -18,11 +18,14 @@ export interface JournalService {
    */
   checkpoint(subtree: BytePath): Promise<CheckpointAnswer>;
   /**
-   * What changed after `cursor`, at and below `subtree`. Waits for its own barrier: everything that returned before the
+   * What changed after `cursor` (or OLDEST_CURSOR), at and below `subtree`. Waits for its own barrier: everything that returned before the
    * call is in the answer.
    */
   changes(cursor: string | null, subtree: BytePath): Promise<ChangesAnswer>;
-  /** Like {@link changes}, again and again as changes come, until `signal` aborts. Each round's changes once. */
+  /**
+   * Like {@link changes}, again and again as changes come, until `signal` aborts. Each round's changes once. The first
+   * round is empty: it says that from now on nothing is missed.
+   */
   follow(signal: AbortSignal): AsyncIterable<readonly JournalChange[]>;
   /** `consumer` needs nothing up to `cursor` any more. Registers it where it is new. Throws `usage` for a bad cursor. */
   acknowledge(consumer: string, cursor: string): Promise<void>;

@@ -61,6 +61,12 @@ export class JournalLog {
     return this.#sequence;
   }
 
+  /** The oldest point that can be asked for. */
+  get floor(): number {
+    this.#load();
+    return this.#floor;
+  }
+
   /** Within a transaction. */
   append(row: LogRow): void {
     this.#load();
