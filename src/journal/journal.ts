@@ -430,7 +430,11 @@ export class Journal implements JournalService, EventConsumer {
     const known = new Map<number, BytePath | null>();
     return {
       pathOf: (place) => this.#store.pathOf(place, known),
-      isThere: (path) => this.#store.tree.get(path) !== null,
+      kindAt: (path) => {
+        const node = this.#store.tree.get(path);
+        if (node === null) return 'nothing';
+        return node.number === 0 ? 'other' : 'directory';
+      },
     };
   }
 

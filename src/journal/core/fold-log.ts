@@ -21,8 +21,8 @@ export interface WaitingObject {
 export interface PresentTree {
   /** The present path of a place; null where its directory is gone. */
   pathOf(place: Place): BytePath | null;
-  /** True where something is recorded at `path` now. */
-  isThere(path: BytePath): boolean;
+  /** What is recorded at `path` now. */
+  kindAt(path: BytePath): 'nothing' | 'directory' | 'other';
 }
 
 interface Told {
@@ -64,11 +64,12 @@ export function foldLog(
   origins.each((place, origin) => {
     const path = present.pathOf(place);
     const change = path === null ? undefined : told.get(path);
-    if (change !== undefined && path !== null && path !== origin && present.isThere(path)) change.renamedFrom = origin;
+    if (change !== undefined && path !== null && path !== origin && present.kindAt(path) !== 'nothing')
+      change.renamedFrom = origin;
   });
   return [...told]
     .sort(([left], [right]) => comparePaths(left, right))
-    .map(([path, change]) => finished(path, change, present.isThere(path)));
+    .map(([path, change]) => finished(path, change, present.kindAt(path)));
 }
 
 function tell(told: Map<BytePath, Told>, path: BytePath, kinds: number, proof: Proof): Told {
@@ -82,11 +83,17 @@ function tell(told: Map<BytePath, Told>, path: BytePath, kinds: number, proof: P
   return known;
 }
 
-function finished(path: BytePath, { kinds, renamedFrom, hot, proof }: Told, isThere: boolean): JournalChange {
-  const isGone = !isThere && proof !== 'pending';
-  const shown = isGone ? NOTICE.removed : kinds & ~NOTICE.removed;
-  // What was removed and is there again, or was only renamed on top of: at least its content has to be looked at.
-  return { path, kinds: kindsOf(shown === 0 ? NOTICE.content : shown), renamedFrom, hot, proof };
+function finished(path: BytePath, change: Told, present: 'nothing' | 'directory' | 'other'): JournalChange {
+  const { renamedFrom, hot, proof } = change;
+  return { path, kinds: kindsOf(shownKinds(change, present)), renamedFrom, hot, proof };
+}
+
+function shownKinds({ kinds, renamedFrom, proof }: Told, present: 'nothing' | 'directory' | 'other'): number {
+  if (present === 'nothing') return proof === 'pending' ? kinds : NOTICE.removed;
+  if ((kinds & NOTICE.removed) === 0) return kinds;
+  // Something else was here. What was below it is told by nothing else; a file's content may be any.
+  const replaced = present === 'directory' ? NOTICE.entries | NOTICE.subtree : NOTICE.content;
+  return (kinds & ~NOTICE.removed) | (renamedFrom === null ? replaced : 0);
 }
 
 /** Follows objects through their renames: by place, which renames of directories above do not touch. */

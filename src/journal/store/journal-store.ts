@@ -12,6 +12,7 @@ import { ByteReader, ByteWriter } from '../../platform/core/bytes.ts';
 import { isRegularFile, modeOf } from '../../platform/core/stat-codec.ts';
 import { decodeRecord, encodeRecord, type IndexRecord } from '../core/index-record.ts';
 import { type DirtyRow, decodeDirtyRow, encodeDirtyRow, type LogRow } from '../core/journal-row.ts';
+import { NOTICE } from '../core/kinds.ts';
 import {
   factKey,
   NO_DIRECTORY,
@@ -55,7 +56,8 @@ export class JournalStore {
   readonly log: JournalLog;
   readonly tree: TreeStore;
   readonly #environment: Environment;
-  #parked = 0;
+  /** Where what is parked was before. */
+  readonly #parkedFrom = new Map<string, { readonly from: Place; readonly fromPath: BytePath }>();
 
   private constructor(environment: Environment) {
     this.#environment = environment;
@@ -129,22 +131,32 @@ export class JournalStore {
     if (isTold) this.log.append({ kind: 'removed', place });
   }
 
-  /** Moves a node to a place where nothing is; logs it where both have paths. */
+  /** Moves a node to a place where nothing is, and logs that. */
   moveTo(node: TreeNode, to: Place): void {
-    const from: Place = { parent: node.parent, name: node.name };
-    const fromPath = this.pathOf(from);
+    const parked = node.parent === NO_DIRECTORY ? this.#parkedFrom.get(node.name) : undefined;
+    const from: Place = parked?.from ?? { parent: node.parent, name: node.name };
+    const fromPath = parked?.fromPath ?? this.pathOf(from);
     const stat = node.number === 0 ? this.record(node).packedStat : null;
-    this.#indexInode(from, stat, null);
+    this.#indexInode(node, stat, null);
     this.tree.move(node, to);
     this.#indexInode(to, null, stat);
     const toPath = this.pathOf(to);
-    if (fromPath === null || toPath === null) return;
-    this.log.append({ kind: 'moved', isDirectory: node.number !== 0, place: to, from, fromPath, toPath });
+    const isDirectory = node.number !== 0;
+    if (fromPath !== null && toPath !== null) {
+      this.log.append({ kind: 'moved', isDirectory, place: to, from, fromPath, toPath });
+      return;
+    }
+    // Parked by a process that is gone: where it came from is not known any more.
+    const kinds = isDirectory ? NOTICE.entries | NOTICE.subtree : NOTICE.content;
+    this.log.append({ kind: 'written', place: to, kinds, proof: 'scan', isNew: true });
   }
 
   /** Takes a node out of the tree for a moment, where no path leads: something else comes to its place. */
   park(node: TreeNode): Place {
-    const place = { parent: NO_DIRECTORY, name: `parked ${this.#parked++}` };
+    const place = { parent: NO_DIRECTORY, name: `parked ${randomBytes(6).toString('hex')}` };
+    const from = { parent: node.parent, name: node.name };
+    const fromPath = this.pathOf(from);
+    if (fromPath !== null) this.#parkedFrom.set(place.name, { from, fromPath });
     const stat = node.number === 0 ? this.record(node).packedStat : null;
     this.#indexInode(node, stat, null);
     this.tree.move(node, place);
@@ -153,6 +165,7 @@ export class JournalStore {
 
   /** Removes everything parked: nothing came to fetch it. */
   clearParked(): void {
+    this.#parkedFrom.clear();
     for (const node of this.tree.pageOf(NO_DIRECTORY, 'parked ', 10_000)) {
       if (!node.name.startsWith('parked ')) continue;
       this.#clear(node);

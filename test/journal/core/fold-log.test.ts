@@ -22,7 +22,10 @@ function fold(
         if (directory === undefined) return null;
         return (directory === '' ? name : `${directory}/${name}`) as BytePath;
       },
-      isThere: (path) => there.includes(path),
+      kindAt(path) {
+        if (!there.includes(path)) return 'nothing';
+        return Object.values(directories).includes(path) ? 'directory' : 'other';
+      },
     },
   );
 }
@@ -68,6 +71,11 @@ describe('folding the log', () => {
     ]);
   });
 
+  it('tells of everything below a directory that took the place of another', () => {
+    const rows = [removed(at(1, 'd')), written(at(1, 'd'), NOTICE.entries, true), written(at(2, 'x'))];
+    expect(brief(fold(rows, { 2: 'd' }, ['d', 'd/x']))).toEqual(['d entries+subtree', 'd/x content']);
+  });
+
   it('follows a file through several names', () => {
     const rows = [moved(at(1, 'a'), at(1, 'b'), 'a', 'b'), moved(at(1, 'b'), at(1, 'c'), 'b', 'c')];
     expect(brief(fold(rows, {}, ['c']))).toEqual(['a removed', 'b removed', 'c entries < a']);
@@ -108,7 +116,7 @@ describe('folding the log', () => {
 
   it('a file that came back to its name was not renamed', () => {
     const rows = [moved(at(1, 'a'), at(1, 'b'), 'a', 'b'), moved(at(1, 'b'), at(1, 'a'), 'b', 'a')];
-    expect(brief(fold(rows, {}, ['a']))).toEqual(['a entries', 'b removed']);
+    expect(brief(fold(rows, {}, ['a']))).toEqual(['a content+entries', 'b removed']);
   });
 
   it('tells what waits as pending, hot or not', () => {
