@@ -71,10 +71,18 @@ export class Absorber {
     return places;
   }
 
-  /** Everything that happened so far was absorbed: an exchange has both its halves, what was displaced is gone. */
-  caughtUp(): void {
-    this.#displaced.clear();
-    this.#options.store.transaction(() => this.#options.store.clearParked());
+  /**
+   * What is parked now. Once everything that is queued at this moment was absorbed, {@link clear} it: an exchange then
+   * has both its halves, and what is still parked was displaced for good.
+   */
+  parked(): ReadonlySet<string> {
+    return new Set(this.#options.store.parked().map(({ name }) => name));
+  }
+
+  clear(parked: ReadonlySet<string>): void {
+    if (parked.size === 0) return;
+    for (const [key, { parked: place }] of this.#displaced) if (parked.has(place.name)) this.#displaced.delete(key);
+    this.#options.store.transaction(() => this.#options.store.clearParked(parked));
   }
 
   /** Directories were numbered or removed by somebody else. */
@@ -138,6 +146,7 @@ export class Absorber {
       if (gone === null) return;
       store.removeAt(gone, true);
       this.#numbers.clear();
+      if (from !== null) this.#notice(from, NOTICE.removed);
       return;
     }
     if (node === null) {
@@ -145,13 +154,15 @@ export class Absorber {
       if (from !== null) this.#notice(from, NOTICE.removed);
       return;
     }
+    // Whatever was found at either place before this is void.
+    this.#notice(to, NOTICE.moved);
+    if (from !== null) this.#notice(from, NOTICE.removed);
     if (isSamePlace(node, to)) return;
     this.#makeRoom(to, target);
     // Read again: making room may have taken it along, where it was recorded below what it replaces.
     const moving = store.directory(number);
     if (moving === null) this.#arrive(to, target, true);
     else store.moveTo(moving, to);
-    if (from !== null) this.#notice(from, NOTICE.removed);
   }
 
   #renameFile(from: Place | null, to: Place | null, target: string): void {
@@ -188,17 +199,25 @@ export class Absorber {
   #arrive(place: Place, target: string, isScanned: boolean): void {
     const { store } = this.#options;
     if (this.#isHidden(place)) return;
+    this.#notice(place, NOTICE.entries);
     const number = store.numberOfHandle(target);
     const known = number === 0 ? null : store.directory(number);
-    if (known !== null && isSamePlace(known, place)) return;
+    if (known !== null && isSamePlace(known, place)) {
+      // Numbered by an earlier process that got no further, or by a scan that was ahead of this event.
+      if (isScanned && store.record(known).packedStat === null) this.#scanLater(place);
+      return;
+    }
     // Recorded elsewhere, it was moved by an event that is still to come or was lost: the scan sorts that out.
     this.#makeRoom(place, target);
     if (known !== null) store.removeAt(known, true);
     const row = { kind: 'written' as const, place, kinds: NOTICE.entries, proof: 'scan' as const, isNew: true };
     store.setHandle(store.putAt(place, UNSEEN_DIRECTORY, row), target);
     this.#numbers.clear();
-    if (isScanned) this.#toScan.set(placeBytes(place.parent, place.name), place);
-    else this.#notice(place, NOTICE.entries);
+    if (isScanned) this.#scanLater(place);
+  }
+
+  #scanLater(place: Place): void {
+    this.#toScan.set(placeBytes(place.parent, place.name), place);
   }
 
   /** Parks whatever is recorded at a place that something else comes to. */

@@ -68,13 +68,17 @@ export function scanIntoJournal(
   }
   // The rows of the scope itself must be there before those below it.
   writer.flush();
-  const { hiddenName, excluded, onEnter } = options;
+  const { hiddenName, excluded, onEnter, keyOf } = options;
+  const names = new ListedDirectories(keyOf);
   const walk = walkTree(fileSystem, root, {
     ...RECORD_ALL,
     hiddenName,
     excluded,
     from: scope,
-    ...(onEnter === undefined ? {} : { onEnter }),
+    onEnter(directories) {
+      onEnter?.(directories);
+      names.enter(directories);
+    },
   });
   let scanned = 1;
   for (;;) {
@@ -84,16 +88,71 @@ export function scanIntoJournal(
     const context = contextFrom(fromNs);
     for (const directory of step.value) {
       const { listing } = directory;
-      if (listing.error !== null) {
+      if (!names.isStill(listing.path) || isGone(listing.error)) {
+        // Another directory came to this path while it was listed, or none is there: once more, after the events.
+        names.forget(listing.path);
+        target.lookAgain(listing.path);
+      } else if (listing.error !== null) {
         writer.cannotList(listing.path, lookProblem(listing.error));
-        continue;
+      } else {
+        writer.isListed(listing.path);
+        scanned += compareDirectory(context, directory, target.nodes(listing.path), writer);
       }
-      writer.isListed(listing.path);
-      scanned += compareDirectory(context, directory, target.nodes(listing.path), writer);
     }
+    if (names.size >= NAMED_AT_ONCE) names.settle(writer, store);
   }
-  writer.flush();
+  names.settle(writer, store);
   return scanned;
+}
+
+/** Directories listed between two writings of their kernel keys. */
+const NAMED_AT_ONCE = 2048;
+
+function isGone(error: string | null): boolean {
+  return error === 'ENOENT' || error === 'ENOTDIR' || error === 'ELOOP' || error === 'ESTALE';
+}
+
+/**
+ * By which key the kernel names each directory that was listed: the same before and after the listing, so that what was
+ * listed is in the directory that events call so.
+ */
+class ListedDirectories {
+  readonly #keyOf: (path: BytePath) => string | null;
+  readonly #keys = new Map<BytePath, string | null>();
+
+  constructor(keyOf: (path: BytePath) => string | null) {
+    this.#keyOf = keyOf;
+  }
+
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  /** To be called before directories are listed. */
+  enter(paths: readonly BytePath[]): void {
+    for (const path of paths) this.#keys.set(path, this.#keyOf(path));
+  }
+
+  /** False where another directory is at `path` than before the listing. */
+  isStill(path: BytePath): boolean {
+    return this.#keyOf(path) === (this.#keys.get(path) ?? null);
+  }
+
+  forget(path: BytePath): void {
+    this.#keys.delete(path);
+  }
+
+  /** Writes down what was found, with the keys. */
+  settle(writer: ScanWriter, store: JournalStore): void {
+    writer.flush();
+    store.transaction(() => {
+      for (const [path, key] of this.#keys) {
+        const number = store.tree.numberOf(path);
+        if (number !== 0 && key !== null) store.setHandle(number, key);
+      }
+    });
+    this.#keys.clear();
+  }
 }
 
 /** Looks at the object at `scope` itself; true where it is a directory. */
@@ -151,8 +210,7 @@ class JournalScanStore implements ScanStore {
     }
     const kinds = isFile ? NOTICE.content : NOTICE.entries;
     const row = { kind: 'written' as const, place, kinds, proof: 'scan' as const, isNew: old === null };
-    const number = store.putAt(place, record, isBaseline ? null : row);
-    if (number !== 0) this.#name(number, path);
+    store.putAt(place, record, isBaseline ? null : row);
     if (isFile && !isBaseline) this.#wait(place, NOTICE.content);
   }
 
@@ -162,12 +220,13 @@ class JournalScanStore implements ScanStore {
     return true;
   }
 
-  #wait(place: { readonly parent: number; readonly name: string }, kinds: number): void {
-    this.#store.putDirty(placeBytes(place.parent, place.name), { kinds, isHot: false });
+  /** What is at and below `path` has to be looked at once more. */
+  lookAgain(path: BytePath): void {
+    const place = this.#store.tree.placeOf(path);
+    if (place !== null) this.#store.transaction(() => this.#wait(place, NOTICE.entries | NOTICE.subtree));
   }
 
-  #name(number: number, path: BytePath): void {
-    const key = this.#options.keyOf(path);
-    if (key !== null) this.#store.setHandle(number, key);
+  #wait(place: { readonly parent: number; readonly name: string }, kinds: number): void {
+    this.#store.putDirty(placeBytes(place.parent, place.name), { kinds, isHot: false });
   }
 }

@@ -353,8 +353,9 @@ export class Journal implements JournalService, EventConsumer {
       await this.scan();
       return;
     }
+    const parked = this.#absorber.parked();
     await watch.drain();
-    this.#absorber.caughtUp();
+    this.#absorber.clear(parked);
     if (this.#blindScopes.length > 0 || this.mustScan) {
       this.#scopes.push(...this.#blindScopes);
       await watch.hold(() => this.scan());

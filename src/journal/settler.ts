@@ -35,7 +35,7 @@ export interface SettlerOptions {
   readonly protocol: CheckpointProtocol;
   readonly thread: () => Thread;
   readonly place: JournalPlace;
-  /** A directory was found of which no event told: what is in it has to be scanned. */
+  /** A directory was found of which no event told, or that could not be listed whole: it has to be scanned. */
   readonly onUnknownDirectory: (place: Place) => void;
   /** Written down no longer: it left. */
   readonly onLeft: (key: Key) => void;
@@ -123,6 +123,8 @@ class Settlement {
   /** Within a transaction. Returns other names of the same file that have to be looked at now. */
   apply(answer: LookAnswer): Key[] {
     const { store, protocol } = this.#options;
+    // Noticed since it was looked at: something else may have come to the place, of which the answer knows nothing.
+    if (protocol.get(this.#key)?.generation !== this.#generation) return [];
     switch (answer.found) {
       case 'nothing':
         store.removeAt(this.#place, true);
@@ -167,7 +169,7 @@ class Settlement {
     if (isDirectory(mode)) {
       const isUnknown = (this.#options.store.tree.at(this.#place)?.number ?? 0) === 0;
       this.#record({ entry: { kind: 'directory', mode: permissionBits(mode) }, packedStat, racy: false }, 'scan');
-      if (isUnknown) this.#options.onUnknownDirectory(this.#place);
+      if (isUnknown || (this.#noticed & NOTICE.subtree) !== 0) this.#options.onUnknownDirectory(this.#place);
     } else if (isSymlink(mode) && target !== null) {
       const entry = { kind: 'symlink' as const, target, mtimeNs: mtimeNsOf(packedStat) };
       this.#record({ entry, packedStat, racy: false }, 'closed');

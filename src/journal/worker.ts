@@ -6,6 +6,7 @@
  */
 import { loadAddon } from '../platform/addon.ts';
 import type { BytePath } from '../platform/core/byte-path.ts';
+import { errnoOf } from '../platform/core/errors.ts';
 import { directoryAt, type GroupDescriptors, markDirectory } from '../platform/fanotify.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
@@ -109,9 +110,18 @@ function marking(group: GroupDescriptors | null, root: Fd): { onEnter?: (paths: 
   if (group === null) return {};
   return {
     onEnter(paths) {
-      for (const path of paths) markDirectory(group, root, path);
+      for (const path of paths) markIfThere(group, root, path);
     },
   };
+}
+
+/** A directory that went meanwhile needs no mark; the listing that follows finds it gone, too. */
+function markIfThere(group: GroupDescriptors, root: Fd, path: BytePath): void {
+  try {
+    markDirectory(group, root, path);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES'].includes(errnoOf(error))) throw error;
+  }
 }
 
 function keyAt(root: Fd, path: BytePath): string | null {

@@ -31,6 +31,8 @@ const FORMAT = 1;
 const STATE_FACT = factKey('journal state');
 /** The table of inodes is all in its keys. */
 const NOTHING = Buffer.alloc(1);
+/** Parked at one time, at most: what two rounds leave. */
+const MAX_PARKED = 1_000_000;
 const INODE_BYTES = 8;
 const INODE_OFFSET = 24;
 
@@ -163,11 +165,16 @@ export class JournalStore {
     return place;
   }
 
-  /** Removes everything parked: nothing came to fetch it. */
-  clearParked(): void {
-    this.#parkedFrom.clear();
-    for (const node of this.tree.pageOf(NO_DIRECTORY, 'parked ', 10_000)) {
-      if (!node.name.startsWith('parked ')) continue;
+  /** What is parked. */
+  parked(): TreeNode[] {
+    return this.tree.pageOf(NO_DIRECTORY, 'parked ', MAX_PARKED).filter(({ name }) => name.startsWith('parked '));
+  }
+
+  /** Removes these parked nodes, where they still are: nothing came to fetch them. */
+  clearParked(names: ReadonlySet<string>): void {
+    for (const node of this.parked()) {
+      if (!names.has(node.name)) continue;
+      this.#parkedFrom.delete(node.name);
       this.#clear(node);
       this.#forgetNode(node);
     }
