@@ -1,6 +1,6 @@
 /*
  * open-writer FILE [truncate]: waits for a line and then for the file to be leased, opens it for writing (or cuts it to
- * nothing by its path) and says how many milliseconds that took. Says `never` where no lease came within five seconds.
+ * nothing by its path) and says how many milliseconds that took. Says `never` where no lease came within twenty seconds.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,7 +36,7 @@ int main(int count, char **words) {
   puts("ready");
   fflush(stdout);
   if (fgets(line, sizeof line, stdin) == NULL) return 1;
-  double limit = now_ms() + 5000;
+  double limit = now_ms() + 20000;
   /* The first look leases the file for a moment only; a lease seen over some time is the one of the reading. */
   for (int seen = 0; seen < 5; seen = is_leased(found.st_ino) ? seen + 1 : 0) {
     if (now_ms() > limit) return puts("never"), 0;
