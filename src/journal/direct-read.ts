@@ -4,6 +4,8 @@
  * A direct write throws the cached pages of its range away, before and after. Where that fails because somebody has
  * dirtied them meanwhile, through a mapping or a buffered write, the cache keeps what the disk no longer has. The kernel
  * calls it a possible corruption and notes an error at the file, which somebody else's fsync may already have taken.
+ *
+ * The other way round a failed writeback leaves in the cache what never reached the disk, marked as clean.
  */
 import { errnoOf } from '../platform/core/errors.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
@@ -12,19 +14,35 @@ import { ContentHasher } from './hash.ts';
 import { changedSince, type HeldFile, ReadRefused, refusing, SLICE_BYTES } from './held-file.ts';
 
 /**
- * The digests of what cache and disk agree on. `readCached` hashes the file through the cache; where the disk holds
- * something else, the cached pages are dropped and it is called once more. Throws ReadRefused (`stale-cache`) where
- * they still differ: somebody has the stale pages mapped. Files that cannot be read directly are taken as they are.
+ * What to do where cache and disk differ. `drop-cache`: for a file written past the cache; the disk is right.
+ * `refuse`: for a file whose writing back failed; the cache may hold its owner's only good copy and is left alone.
  */
-export function digestOnDisk(fileSystem: FileSystem, file: HeldFile, readCached: () => Digests): Digests {
+export type DiskComparison = 'drop-cache' | 'refuse';
+
+/**
+ * The digests of what cache and disk agree on. `readCached` hashes the file through the cache, a second time after its
+ * cached pages were dropped. Throws ReadRefused where they differ for good: by `stale-cache` where somebody has the
+ * stale pages mapped, by `EIO` with `refuse`. Where a file cannot be read directly, the cache is believed, but not after
+ * a failure.
+ */
+export function digestOnDisk(
+  fileSystem: FileSystem,
+  file: HeldFile,
+  comparison: DiskComparison,
+  readCached: () => Digests,
+): Digests {
   const cached = readCached();
   const disk = directDigest(fileSystem, file);
-  if (disk === null || disk === cached.fast) return cached;
+  if (disk === cached.fast || (disk === null && comparison === 'drop-cache')) return cached;
+  if (comparison === 'refuse') throw failed('EIO', 'writing it to disk failed, and the disk may not hold it');
   fileSystem.advise(file.fd, 'dontneed');
   const again = readCached();
   if (again.fast === directDigest(fileSystem, file)) return again;
-  const message = 'the page cache holds something else than the disk';
-  throw new ReadRefused({ code: 'stale-cache', message }, 'failed');
+  throw failed('stale-cache', 'the page cache holds something else than the disk');
+}
+
+function failed(code: string, message: string): ReadRefused {
+  return new ReadRefused({ code, message }, 'failed');
 }
 
 /** xxh64 of what the disk holds; null where it cannot be asked. */

@@ -24,7 +24,13 @@ export const SYNCFS_FILES = 64;
  */
 const TICK_NS = 20_000_000n;
 
+/** What file systems say that have nothing to sync. */
+const CANNOT_SYNC: ReadonlySet<string> = new Set(['EINVAL', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP', 'EROFS']);
+
 const SECOND_NS = 1_000_000_000n;
+
+/** `suspect`: writing it back failed once; what is cached has to be compared with what is on the disk. */
+export type SyncFault = Problem | 'suspect';
 
 /**
  * What failed, by {@link Sighted.at}. A file that is gone by now or is another one is no failure here: the reading finds
@@ -35,27 +41,18 @@ export function makeDurable(
   root: Fd,
   files: readonly Sighted[],
   ground: Ground,
-): ReadonlyMap<number, Problem> {
+): ReadonlyMap<number, SyncFault> {
   const mustBeSynced = files.filter(
     ({ packedStat }) => !ground.isInMemory || unpackStat(packedStat).dev !== ground.dev,
   );
   const isSyncedAtOnce = mustBeSynced.length >= SYNCFS_FILES && syncAll(fileSystem, root);
-  const failed = new Map<number, Problem>();
+  const failed = new Map<number, SyncFault>();
   for (const one of mustBeSynced) {
     if (isSyncedAtOnce && isCoveredBySyncfs(one, ground)) continue;
-    const problem = syncOne(fileSystem, root, one.request.path);
-    if (problem !== null) failed.set(one.at, problem);
+    const fault = syncOne(fileSystem, root, one.request.path);
+    if (fault !== null) failed.set(one.at, fault);
   }
   return failed;
-}
-
-/** Drops what the page cache holds of a file, as far as it is clean and not mapped. Never throws. */
-export function dropCachedPages(fileSystem: FileSystem, root: Fd, path: BytePath): void {
-  try {
-    withFile(fileSystem, root, path, (fd) => fileSystem.advise(fd, 'dontneed'));
-  } catch (error) {
-    if (!(error instanceof ReadRefused)) throw error;
-  }
 }
 
 /** False where it cannot be done or failed: an error of any file at all makes it fail. */
@@ -84,30 +81,33 @@ function hasCoarseStamps({ mtimeNs, ctimeNs }: Stat): boolean {
   return mtimeNs % SECOND_NS === 0n && ctimeNs % SECOND_NS === 0n;
 }
 
-/** null where it is on disk, or gone. After a failed write the cached pages are dropped and it is asked once more. */
-function syncOne(fileSystem: FileSystem, root: Fd, path: BytePath): Problem | null {
+/**
+ * null where it is on disk, or gone. A failure is told once, and after it the pages count as clean: asking again says
+ * nothing of them, but it brings the rest to the disk.
+ */
+function syncOne(fileSystem: FileSystem, root: Fd, path: BytePath): SyncFault | null {
   try {
-    withFile(fileSystem, root, path, (fd) => {
-      try {
-        fdatasyncSync(fd);
-      } catch (error) {
-        if (errnoOf(error) !== 'EIO') throw error;
-        fileSystem.advise(fd, 'dontneed');
-        fdatasyncSync(fd);
-      }
-    });
-    return null;
+    const fd = opening(() => fileSystem.openFile(root, path));
+    try {
+      return refusing(() => syncTwice(fd));
+    } finally {
+      fileSystem.close(fd);
+    }
   } catch (error) {
     if (!(error instanceof ReadRefused)) throw error;
     return error.why === 'failed' ? error.problem : null;
   }
 }
 
-function withFile(fileSystem: FileSystem, root: Fd, path: BytePath, act: (fd: Fd) => void): void {
-  const fd = opening(() => fileSystem.openFile(root, path));
+function syncTwice(fd: Fd): 'suspect' | null {
   try {
-    refusing(() => act(fd));
-  } finally {
-    fileSystem.close(fd);
+    fdatasyncSync(fd);
+    return null;
+  } catch (error) {
+    const code = errnoOf(error);
+    if (CANNOT_SYNC.has(code)) return null;
+    if (code !== 'EIO') throw error;
+    fdatasyncSync(fd);
+    return 'suspect';
   }
 }

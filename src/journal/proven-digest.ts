@@ -4,7 +4,7 @@ import { packStat, sizeOf } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import type { Digests } from './core/entry.ts';
 import { SMALL_FILE_BYTES } from './core/limits.ts';
-import { digestOnDisk } from './direct-read.ts';
+import { type DiskComparison, digestOnDisk } from './direct-read.ts';
 import { ContentHasher, hashBytes, type Wanted } from './hash.ts';
 import { type Clock, changedSince, HeldFile, readProvenSmall, type Sighting } from './held-file.ts';
 
@@ -13,14 +13,14 @@ export interface DigestOptions {
   readonly now: Clock;
   /** Refuse where the kernel failed to write the file to disk. */
   readonly checkWriteback: boolean;
-  /** Compare what the page cache holds with what the disk holds. */
-  readonly compareWithDisk: boolean;
+  /** How to compare what the page cache holds with what the disk holds; null: not at all. */
+  readonly compareWithDisk: DiskComparison | null;
 }
 
 /** Plain reading, as a transfer needs it. */
 export const JUST_READ: Pick<DigestOptions, 'checkWriteback' | 'compareWithDisk'> = {
   checkWriteback: false,
-  compareWithDisk: false,
+  compareWithDisk: null,
 };
 
 export interface Hashed {
@@ -44,7 +44,7 @@ export function digestProven(
 ): Hashed {
   const { wanted, now, checkWriteback, compareWithDisk } = options;
   const sighting: Sighting = { packedStat, seen: null };
-  if (!compareWithDisk && (packedStat === null || sizeOf(packedStat) <= SMALL_FILE_BYTES)) {
+  if (compareWithDisk === null && (packedStat === null || sizeOf(packedStat) <= SMALL_FILE_BYTES)) {
     const small = readProvenSmall(fileSystem, root, path, SMALL_FILE_BYTES, sighting, now, checkWriteback);
     if (small !== null) {
       const digests = hashBytes(small.contents, wanted);
@@ -55,7 +55,8 @@ export function digestProven(
   try {
     if (checkWriteback) file.checkWriteback();
     const readCached = () => digestHeld(fileSystem, file, wanted);
-    const digests = compareWithDisk ? digestOnDisk(fileSystem, file, readCached) : readCached();
+    const digests =
+      compareWithDisk === null ? readCached() : digestOnDisk(fileSystem, file, compareWithDisk, readCached);
     file.confirm();
     return { digests, packedStat: packStat(file.stat), isLeased: file.isLeased };
   } finally {

@@ -21,7 +21,7 @@ import { unpackStat } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import type { WriterView } from './census.ts';
 import type { Digests } from './core/entry.ts';
-import { dropCachedPages, makeDurable } from './durable.ts';
+import { makeDurable, type SyncFault } from './durable.ts';
 import { type Clock, openForWriting, opening, ReadRefused, systemClock } from './held-file.ts';
 import { digestProven, type Hashed } from './proven-digest.ts';
 import { type Ground, groundOf } from './settle-ground.ts';
@@ -94,16 +94,18 @@ export function settleFiles(
   let unsettled = [...requests.keys()];
   for (let round = 1; unsettled.length > 0; round++) {
     const sighted = unsettled.flatMap((at) => lookAt(batch, requests, at, results) ?? []);
-    const failed = options.durable ? makeDurable(fileSystem, root, sighted, batch.ground) : new Map();
+    const faults = options.durable ? makeDurable(fileSystem, root, sighted, batch.ground) : NO_FAULTS;
     unsettled = [];
     for (const one of sighted) {
-      const result = settle(batch, one, failed.get(one.at) ?? null);
+      const result = settle(batch, one, faults.get(one.at) ?? null);
       if (result === 'changed' && round < ROUNDS) unsettled.push(one.at);
       else results.set(one.at, result === 'changed' ? hot(one.request.path, 'changes again and again') : result);
     }
   }
   return requests.map(({ path }, at) => results.get(at) ?? { path, outcome: 'gone' });
 }
+
+const NO_FAULTS: ReadonlyMap<number, SyncFault> = new Map();
 
 interface Batch {
   readonly fileSystem: FileSystem;
@@ -134,35 +136,35 @@ function lookAt(
   }
 }
 
-/** `failed`: what went wrong when it was synced. */
-function settle(batch: Batch, one: Sighted, failed: Problem | null): SettleResult | 'changed' {
+/** `fault`: what went wrong when it was synced. */
+function settle(batch: Batch, one: Sighted, fault: SyncFault | null): SettleResult | 'changed' {
   const { path } = one.request;
-  if (failed !== null) return { path, outcome: 'problem', problem: failed };
+  if (fault !== null && fault !== 'suspect') return { path, outcome: 'problem', problem: fault };
   try {
-    const { digests, packedStat, isLeased } = readTwiceOnFault(batch, one);
+    const { digests, packedStat, isLeased } = fault === null ? readTrusting(batch, one) : read(batch, one, true);
     return { path, outcome: 'settled', proof: proofOf(batch, one, isLeased), packedStat, digests };
   } catch (error) {
     return error instanceof ReadRefused && error.why === 'changed' ? 'changed' : refused(path, error);
   }
 }
 
-/** What the cache holds after a failed write may be on no disk: then what the disk holds is read, once. */
-function readTwiceOnFault(batch: Batch, one: Sighted): Hashed {
+/** Where syncfs has written the file, a failure shows only now. */
+function readTrusting(batch: Batch, one: Sighted): Hashed {
   try {
-    return read(batch, one);
+    return read(batch, one, false);
   } catch (error) {
     if (!(error instanceof ReadRefused) || error.problem.code !== 'EIO') throw error;
-    dropCachedPages(batch.fileSystem, batch.root, one.request.path);
-    return read(batch, one);
+    return read(batch, one, true);
   }
 }
 
-function read({ fileSystem, root, options, now }: Batch, { request, packedStat }: Sighted): Hashed {
-  return digestProven(fileSystem, root, request.path, packedStat, {
+function read({ fileSystem, root, options, now }: Batch, one: Sighted, isSuspect: boolean): Hashed {
+  const { path, isDirect } = one.request;
+  return digestProven(fileSystem, root, path, one.packedStat, {
     wanted: options.strong ? 'both' : 'fast',
     now,
-    checkWriteback: options.durable || request.isDirect,
-    compareWithDisk: request.isDirect,
+    checkWriteback: !isSuspect && (options.durable || isDirect),
+    compareWithDisk: isDirect ? 'drop-cache' : isSuspect ? 'refuse' : null,
   });
 }
 

@@ -38,8 +38,8 @@ struct reading {
 };
 
 /* NULL: done, or thrown. The file is open and closed by the caller, which drops the lease. */
-static napi_value read_leased(napi_env env, int fd, uint64_t device, const struct reading *reading) {
-  enum tm_lease lease = tm_take_lease(fd, device);
+static napi_value read_leased(napi_env env, int fd, const struct reading *reading) {
+  enum tm_lease lease = tm_take_lease(fd);
   struct memory into = reading->into;
   unsigned char *facts = reading->facts;
   struct statx before, after;
@@ -73,7 +73,7 @@ static napi_value read_small_file(napi_env env, napi_callback_info info) {
   int fd = tm_open_regular(&place, O_RDONLY | O_NOATIME, &found);
   tm_leave(&place);
   if (fd < 0) return tm_throw(env, errno, "open");
-  read_leased(env, fd, tm_device(&found), &reading);
+  read_leased(env, fd, &reading);
   close(fd);
   return NULL;
 }

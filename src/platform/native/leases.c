@@ -1,7 +1,6 @@
 #include "support.h"
 
 #include "leases.h"
-#include "stat.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,21 +50,17 @@ static bool is_lease_worthless(const struct statfs *found) {
   }
 }
 
-/* Asked once for a device: the files of a tree mostly share one, and a number is not used again while one is open. */
-static bool proves_nothing(int fd, uint64_t device) {
-  static _Thread_local uint64_t asked_device;
-  static _Thread_local bool was_asked, is_worthless;
+/*
+ * Asked every time. Device numbers come again as soon as a file system is unmounted, so an answer cannot be kept for
+ * one: the tmpfs of a moment ago is the overlayfs of now.
+ */
+static bool proves_nothing(int fd) {
   struct statfs found;
-  if (was_asked && asked_device == device) return is_worthless;
-  if (fstatfs(fd, &found) != 0) return false;
-  was_asked = true;
-  asked_device = device;
-  is_worthless = is_lease_worthless(&found);
-  return is_worthless;
+  return fstatfs(fd, &found) == 0 && is_lease_worthless(&found);
 }
 
-enum tm_lease tm_take_lease(int fd, uint64_t device) {
-  if (proves_nothing(fd, device)) return TM_LEASE_UNSUPPORTED;
+enum tm_lease tm_take_lease(int fd) {
+  if (proves_nothing(fd)) return TM_LEASE_UNSUPPORTED;
   struct timespec pause = {.tv_nsec = FIRST_STEP_NS};
   for (int step = 0;; step++) {
     if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) return TM_LEASE_HELD;
@@ -90,10 +85,8 @@ static void ignore_lease_signal(void) {
 static napi_value take_read_lease(napi_env env, napi_callback_info info) {
   napi_value values[1], result = NULL;
   int fd;
-  struct statx found;
   if (!tm_arguments(env, info, 1, values) || !tm_int(env, values[0], &fd)) return NULL;
-  if (tm_statx(fd, "", &found) != 0) return tm_throw(env, errno, "statx");
-  napi_create_int32(env, tm_take_lease(fd, tm_device(&found)), &result);
+  napi_create_int32(env, tm_take_lease(fd), &result);
   return result;
 }
 

@@ -3,12 +3,10 @@
 #define TIDEMARK_LEASES_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 enum tm_lease { TM_LEASE_HELD = 0, TM_LEASE_REFUSED = 1, TM_LEASE_UNSUPPORTED = 2 };
 
-/* `device`: number of the device that holds the file (tm_device). */
-enum tm_lease tm_take_lease(int fd, uint64_t device);
+enum tm_lease tm_take_lease(int fd);
 bool tm_holds_lease(int fd);
 
 #endif
