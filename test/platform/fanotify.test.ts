@@ -170,10 +170,7 @@ function onFileSystem(type: MountType): void {
     it('are unknown again once a directory came into sight', async () => {
       fs.renameSync(at('theirs/deep'), at('ours/deep'));
       fs.writeFileSync(at('ours/deep/a'), '');
-      expect(await recorder.words()).toEqual([
-        'rename+dir theirs:deep > ours:deep',
-        'closeWrite+create theirs/deep:a',
-      ]);
+      expect(await recorder.words()).toEqual(['rename+dir theirs:deep > ours:deep', 'closeWrite+create theirs/deep:a']);
     });
 
     it('let events of followed objects pass', async () => {
@@ -262,6 +259,7 @@ function onFileSystem(type: MountType): void {
 
 /** coreutils before 9.5 have no `mv --exchange`. */
 function exchangeByPython(left: string, right: string): void {
-  const script = 'import ctypes,sys\nsys.exit(ctypes.CDLL(None).renameat2(-100,sys.argv[1].encode(),-100,sys.argv[2].encode(),2))';
+  const script =
+    'import ctypes,sys\nsys.exit(ctypes.CDLL(None).renameat2(-100,sys.argv[1].encode(),-100,sys.argv[2].encode(),2))';
   expect(spawnSync('python3', ['-c', script, left, right]).status).toBe(0);
 }

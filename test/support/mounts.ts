@@ -50,13 +50,18 @@ export function mountFresh(type: MountType): Mount {
 }
 
 function mountAt(type: MountType, base: string, folder: string): void {
-  if (type === 'tmpfs') return run('mount', ['-t', 'tmpfs', '-o', `size=${SIZE_MIB}m`, 'tidemark', folder]);
-  if (type === 'overlay') {
-    for (const name of ['lower', 'upper', 'work']) fs.mkdirSync(join(base, name));
-    const layers = `lowerdir=${join(base, 'lower')},upperdir=${join(base, 'upper')},workdir=${join(base, 'work')}`;
-    return run('mount', ['-t', 'overlay', '-o', layers, 'tidemark', folder]);
-  }
-  const image = join(base, 'image');
+  if (type === 'tmpfs') run('mount', ['-t', 'tmpfs', '-o', `size=${SIZE_MIB}m`, 'tidemark', folder]);
+  else if (type === 'overlay') mountOverlay(base, folder);
+  else mountImage(type, join(base, 'image'), folder);
+}
+
+function mountOverlay(base: string, folder: string): void {
+  for (const name of ['lower', 'upper', 'work']) fs.mkdirSync(join(base, name));
+  const layers = `lowerdir=${join(base, 'lower')},upperdir=${join(base, 'upper')},workdir=${join(base, 'work')}`;
+  run('mount', ['-t', 'overlay', '-o', layers, 'tidemark', folder]);
+}
+
+function mountImage(type: string, image: string, folder: string): void {
   fs.writeFileSync(image, '');
   fs.truncateSync(image, SIZE_MIB << 20);
   run(`mkfs.${type}`, [type === 'ext4' ? '-F' : '-f', '-q', image]);

@@ -249,7 +249,9 @@ void tm_batcher_take(struct tm_batcher *batcher, const struct tm_ring *ring, uns
     batcher->taken = position;
     batcher->received++;
   }
-  if (batcher->taken != end) batch.flags |= TM_BATCH_HAS_MORE;
+  /* At the end of a lap `end` may lie further than the last event. */
+  if (bytes == NULL) batcher->taken = end;
+  else batch.flags |= TM_BATCH_HAS_MORE;
   uint32_t header[4] = {batch.count, batch.flags, (uint32_t)batch.bytes, 0};
   memcpy(out, header, sizeof header);
 }
