@@ -103,6 +103,7 @@ export interface FanotifyAddon {
   resetForeign(reader: ReaderHandle): void;
   keyOf(reader: ReaderHandle, directory: number): string | null;
   internKey(reader: ReaderHandle, key: string): number;
+  followObject(reader: ReaderHandle, key: string, follows: boolean): void;
   /** Received, dropped as foreign. */
   eventCounts(reader: ReaderHandle): [number, number];
 }

@@ -111,6 +111,20 @@ export class FanotifyReader {
     return this.#addon.internKey(this.#handle, key);
   }
 
+  /**
+   * Events of the object of `key` pass also where their directory is foreign, or where they have none, with the key as
+   * `target`: for files with several names, of which one may lie elsewhere. Where a name in a foreign directory may be a
+   * new link to an object that existed, its `create` passes, with the object as `target`, whether followed or not.
+   */
+  follow(key: string): void {
+    this.#addon.followObject(this.#handle, key, true);
+  }
+
+  /** The opposite of {@link follow}. */
+  unfollow(key: string): void {
+    this.#addon.followObject(this.#handle, key, false);
+  }
+
   /** Events that came from the kernel, and how many of them were dropped as foreign. */
   counters(): { readonly received: number; readonly foreign: number } {
     const [received, foreign] = this.#addon.eventCounts(this.#handle);

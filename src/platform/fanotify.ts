@@ -43,11 +43,17 @@ export const EVENT = {
 /** What happened to one name, several events in one. */
 export interface FanotifyEvent {
   readonly mask: number;
-  /** Number of the directory that holds the name; for a rename, of the new one, 0 where it moved out of sight. */
+  /**
+   * Number of the directory that holds the name; for a rename, of the new one, 0 where it moved out of sight. 0 also for
+   * an object that is followed and changed without any name (its link count, as one of its names goes).
+   */
   readonly directory: number;
   /** A byte string; empty for the directory itself. */
   readonly name: string;
-  /** Key of the object itself where it is a directory or was renamed, else null. */
+  /**
+   * Key of the object itself where it is a directory, was renamed, or is told although its directory is foreign or
+   * unknown ({@link FanotifyReader.follow}); else null.
+   */
   readonly target: string | null;
   /** Where it was before, for a rename; null where it came from out of sight. */
   readonly from: { readonly directory: number; readonly name: string } | null;

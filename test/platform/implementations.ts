@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import { addonPath, loadAddonFrom } from '../../src/platform/addon.ts';
+import { type Addon, addonPath, loadAddonFrom } from '../../src/platform/addon.ts';
 import type { BytePath } from '../../src/platform/core/byte-path.ts';
 import type { Fd, FileSystem } from '../../src/platform/filesystem.ts';
 import { nativeFileSystem } from '../../src/platform/native-filesystem.ts';
@@ -30,10 +30,15 @@ export interface Tree {
 const NATIVE_SOURCES = join(import.meta.dirname, '../../src/platform/native');
 const CACHE = join(import.meta.dirname, '../../node_modules/.cache/tidemark');
 
+const OLD_KERNEL_PATH = compileForOldKernel();
+
+/** The addon that behaves as on an old kernel; null where there is no compiler. */
+export const OLD_KERNEL_ADDON: Addon | null = OLD_KERNEL_PATH === null ? null : loadAddonFrom(OLD_KERNEL_PATH).addon;
+
 /** Native as built, native without newer system calls, portable, portable as on other systems. */
 export const IMPLEMENTATIONS: readonly Implementation[] = [
   ...nativeImplementation('native', addonPath(), true),
-  ...nativeImplementation('native, old kernel', compileForOldKernel(), false),
+  ...nativeImplementation('native, old kernel', OLD_KERNEL_PATH, false),
   ...(process.platform === 'linux'
     ? [
         {

@@ -31,7 +31,7 @@ static uint32_t bits_of(uint64_t mask) {
 bool tm_batcher_begin(struct tm_batcher *batcher, uint64_t position, uint32_t directory_limit) {
   memset(batcher, 0, sizeof *batcher);
   tm_keys_begin(&batcher->directories);
-  tm_keys_begin(&batcher->followed);
+  tm_objects_begin(&batcher->objects);
   batcher->seed = batcher->directories.seed;
   batcher->foreign = 1;
   batcher->directory_limit = directory_limit;
@@ -43,7 +43,7 @@ bool tm_batcher_begin(struct tm_batcher *batcher, uint64_t position, uint32_t di
 
 void tm_batcher_end(struct tm_batcher *batcher) {
   tm_keys_end(&batcher->directories);
-  tm_keys_end(&batcher->followed);
+  tm_objects_end(&batcher->objects);
   free(batcher->slots);
   batcher->slots = NULL;
 }
@@ -108,10 +108,15 @@ static bool is_foreign(const struct tm_batcher *batcher, uint32_t directory) {
   return entry == NULL || entry->tag == batcher->foreign;
 }
 
-static bool is_followed(const struct tm_batcher *batcher, const struct tm_key *object) {
-  if (batcher->followed_count == 0 || object->length == 0) return false;
-  const struct tm_key_entry *entry = tm_keys_at(&batcher->followed, tm_keys_find(&batcher->followed, object));
-  return entry != NULL && entry->tag == 1;
+/* Whether an event in foreign directories is about an object that may have a name here. */
+static bool may_be_ours(struct tm_batcher *batcher, const struct tm_event *event, const struct head *head) {
+  const struct tm_key *object = &event->object;
+  bool is_new_name = (head->mask & (CREATE | DIRECTORY)) == CREATE;
+  bool has_no_name = event->directory.length == 0 && event->from_directory.length == 0;
+  if (object->length == 0) return false;
+  if (has_no_name && head->mask & ATTRIBUTES) tm_objects_note_count(&batcher->objects, object);
+  return tm_objects_is_followed(&batcher->objects, object) ||
+         (is_new_name && tm_objects_may_have_links(&batcher->objects, object));
 }
 
 /* What of an event goes into the batch: numbers instead of keys, and the target only where it says something. */
@@ -138,7 +143,7 @@ static enum verdict make_line(struct tm_batcher *batcher, const struct tm_event 
   if (!number_of(batcher, &event->directory, &head->directory)) return LOST;
   if (!number_of(batcher, &event->from_directory, &head->from)) return LOST;
   bool is_elsewhere = is_foreign(batcher, head->directory) && is_foreign(batcher, head->from);
-  if (is_elsewhere && !is_followed(batcher, &event->object)) return FOREIGN;
+  if (is_elsewhere && !may_be_ours(batcher, event, head)) return FOREIGN;
   line->event = event;
   line->target = head->mask & (DIRECTORY | RENAME) || is_elsewhere ? &event->object : &NO_KEY;
   /* A directory that speaks of itself has no record of an object: it is its own target. */
@@ -244,7 +249,9 @@ void tm_batcher_take(struct tm_batcher *batcher, const struct tm_ring *ring, uns
     batcher->taken = position;
     batcher->received++;
   }
-  if (batcher->taken != end) batch.flags |= TM_BATCH_HAS_MORE;
+  /* At the end of a lap `end` may lie further than the last event. */
+  if (bytes == NULL) batcher->taken = end;
+  else batch.flags |= TM_BATCH_HAS_MORE;
   uint32_t header[4] = {batch.count, batch.flags, (uint32_t)batch.bytes, 0};
   memcpy(out, header, sizeof header);
 }

@@ -9,6 +9,7 @@
 #define TIDEMARK_BATCH_H
 
 #include "events.h"
+#include "objects.h"
 #include "ring.h"
 
 enum tm_batch_flags { TM_BATCH_OVERFLOWED = 1, TM_BATCH_HAS_MORE = 2, TM_BATCH_RESET = 4 };
@@ -27,9 +28,7 @@ struct tm_batcher {
   /* Directories; the tag of an entry equals `foreign` where it is foreign. */
   struct tm_keys directories;
   uint32_t foreign, directory_limit;
-  /* Objects whose events pass wherever their directory lies; tag 1. */
-  struct tm_keys followed;
-  uint32_t followed_count;
+  struct tm_objects objects;
   /* Open addressing by directory and name; its size is a power of two. */
   struct tm_batch_slot *slots;
   uint32_t slot_count, stamp;

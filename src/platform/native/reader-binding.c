@@ -8,7 +8,6 @@
 struct binding {
   struct tm_reader reader;
   struct tm_batcher batcher;
-  napi_env env;
   napi_threadsafe_function listener;
   bool is_open;
 };
@@ -103,7 +102,6 @@ static napi_value start_reader(napi_env env, napi_callback_info info) {
     return NULL;
   struct binding *binding = calloc(1, sizeof *binding);
   if (binding == NULL) return tm_throw(env, ENOMEM, "fanotify");
-  binding->env = env;
   if (!make_listener(binding, env, values[3])) {
     free(binding);
     return NULL;
@@ -231,6 +229,19 @@ static napi_value intern_key(napi_env env, napi_callback_info info) {
   return directory == 0 ? tm_throw(env, ENOMEM, "fanotify") : number(env, directory);
 }
 
+/* followObject(reader, key, boolean): void */
+static napi_value follow_object(napi_env env, napi_callback_info info) {
+  napi_value values[3];
+  struct tm_key key;
+  bool follows;
+  struct binding *binding = arguments(env, info, 3, values);
+  if (binding == NULL || !tm_key_of(env, values[1], &key) || !tm_bool(env, values[2], &follows)) return NULL;
+  struct tm_objects *objects = &binding->batcher.objects;
+  if (!follows) tm_objects_unfollow(objects, &key);
+  else if (!tm_objects_follow(objects, &key)) return tm_throw(env, ENOMEM, "fanotify");
+  return NULL;
+}
+
 /* eventCounts(reader): [received, dropped as foreign] */
 static napi_value event_counts(napi_env env, napi_callback_info info) {
   napi_value values[1], result;
@@ -247,7 +258,7 @@ void tm_register_reader(napi_env env, napi_value exports) {
       {"takeEvents", take_events},     {"commitEvents", commit_events},     {"ringUsage", ring_usage},
       {"askBarrier", ask_barrier},     {"passedBarriers", passed_barriers}, {"setForeign", set_foreign},
       {"resetForeign", reset_foreign}, {"keyOf", key_of},                   {"internKey", intern_key},
-      {"eventCounts", event_counts},
+      {"eventCounts", event_counts},   {"followObject", follow_object},
   };
   tm_export(env, exports, functions, TM_COUNT(functions));
 }

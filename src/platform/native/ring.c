@@ -16,6 +16,7 @@
 #define READ_BYTES (1 << 19)
 
 int tm_ring_create(size_t capacity) {
+  capacity &= ~(size_t)(TM_FAN_EVENT_MAX - 1);
   struct tm_ring_header header = {
       .magic = MAGIC, .version = VERSION, .header_bytes = TM_RING_HEADER_BYTES, .capacity = capacity};
   int fd = memfd_create("tidemark-events", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -33,14 +34,29 @@ int tm_ring_create(size_t capacity) {
 static bool is_sound(const struct tm_ring_header *header, uint64_t size) {
   uint64_t committed = atomic_load(&header->committed), written = atomic_load(&header->written);
   return header->magic == MAGIC && header->version == VERSION && header->header_bytes == TM_RING_HEADER_BYTES &&
-         header->capacity == size - TM_RING_HEADER_BYTES && committed <= written &&
-         written - committed <= header->capacity;
+         header->capacity == size - TM_RING_HEADER_BYTES && header->capacity % 4 == 0 && committed % 4 == 0 &&
+         written % 4 == 0 && committed <= written && written - committed <= header->capacity;
 }
 
-/* Positions with less than the largest event before the end of the lap stand for the start of the next one. */
-static uint64_t normal(const struct tm_ring *ring, uint64_t position) {
-  uint64_t left = ring->capacity - position % ring->capacity;
-  return left < TM_FAN_EVENT_MAX ? position + left : position;
+static uint64_t left_in_lap(const struct tm_ring *ring, uint64_t position) {
+  return ring->capacity - position % ring->capacity;
+}
+
+/* Where the next read begins. The rest of a lap that is left over is made zero first, which tells the taker. */
+static uint64_t place_of_read(struct tm_ring *ring, uint64_t written) {
+  uint64_t left = left_in_lap(ring, written);
+  if (left >= TM_FAN_EVENT_MAX) return written;
+  memset(ring->data + written % ring->capacity, 0, left);
+  return written + left;
+}
+
+/* Where the next event is: there, or at the start of the next lap. Positions are multiples of four, as lengths are. */
+static uint64_t place_of_event(const struct tm_ring *ring, uint64_t position) {
+  uint32_t length;
+  uint64_t left = left_in_lap(ring, position);
+  if (left >= TM_FAN_EVENT_MAX) return position;
+  memcpy(&length, ring->data + position % ring->capacity, sizeof length);
+  return length == 0 ? position + left : position;
 }
 
 /* Length of the event at `at`, or 0 if none can be there. */
@@ -49,7 +65,7 @@ static size_t event_length(const unsigned char *at, uint64_t most) {
   if (most < sizeof event) return 0;
   memcpy(&event, at, sizeof event);
   bool is_event = event.vers == FANOTIFY_METADATA_VERSION && event.metadata_len == TM_FAN_METADATA_BYTES &&
-                  event.event_len >= TM_FAN_METADATA_BYTES && event.event_len <= most;
+                  event.event_len >= TM_FAN_METADATA_BYTES && event.event_len % 4 == 0 && event.event_len <= most;
   return is_event ? event.event_len : 0;
 }
 
@@ -67,7 +83,7 @@ static bool is_whole(const unsigned char *event, size_t length) {
 
 /* Counts in the events that the kernel had copied when the process was killed. */
 static void recover(struct tm_ring *ring) {
-  uint64_t written = normal(ring, tm_ring_written(ring)), cleared = atomic_load(&ring->header->cleared);
+  uint64_t written = tm_ring_written(ring), cleared = atomic_load(&ring->header->cleared);
   bool is_torn = false;
   while (written < cleared && !is_torn) {
     const unsigned char *at = ring->data + written % ring->capacity;
@@ -112,10 +128,10 @@ static uint64_t smaller(uint64_t left, uint64_t right) { return left < right ? l
 
 size_t tm_ring_room(struct tm_ring *ring, unsigned char **at) {
   struct tm_ring_header *header = ring->header;
-  uint64_t position = normal(ring, atomic_load(&header->written));
-  uint64_t limit = atomic_load(&header->committed) + ring->capacity;
-  if (limit < position + TM_FAN_EVENT_MAX) return 0;
-  uint64_t lap_end = position + ring->capacity - position % ring->capacity;
+  uint64_t written = atomic_load(&header->written), limit = atomic_load(&header->committed) + ring->capacity;
+  /* With what may be left over of a lap. */
+  if (limit < written + 2 * TM_FAN_EVENT_MAX) return 0;
+  uint64_t position = place_of_read(ring, written), lap_end = position + left_in_lap(ring, position);
   uint64_t end = smaller(smaller(limit, lap_end), position + READ_BYTES);
   uint64_t cleared = atomic_load(&header->cleared);
   if (cleared < position) cleared = position;
@@ -153,7 +169,7 @@ uint64_t tm_ring_committed(const struct tm_ring *ring) { return atomic_load(&rin
 
 const unsigned char *tm_ring_event(const struct tm_ring *ring, uint64_t *position, uint64_t end, size_t *length) {
   if (*position >= end) return NULL;
-  *position = normal(ring, *position);
+  *position = place_of_event(ring, *position);
   if (*position >= end) return NULL;
   const unsigned char *at = ring->data + *position % ring->capacity;
   *length = event_length(at, end - *position);

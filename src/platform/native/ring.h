@@ -3,7 +3,8 @@
  *
  * It outlives the process that reads: what was read and not committed is found again by the next one. So
  *  - positions only grow; position p lies at byte p modulo the capacity;
- *  - an event never wraps: where less than the largest event is left before the end, both sides go on at the start;
+ *  - an event never wraps. No read begins where less than the largest event is left before the end: the rest is zero
+ *    then, and both sides go on at the start. Events of one read may lie there;
  *  - what lies between `written` and `cleared` is zero before the kernel writes there. A process killed between
  *    the kernel's copy and the new `written` so leaves valid events behind `written`, and the next one counts them in.
  * One thread writes (`room`, `wrote`), one takes and commits.
