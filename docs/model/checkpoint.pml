@@ -11,12 +11,14 @@
  *   -DMUTANT_…             one rule of the protocol broken: SPIN must find an error
  *   -DLIMIT_…              something the protocol is known not to cover, let in: SPIN must find it
  *   -DASSUME_…             something a file system may promise
+ *   -DREMEDY_…  -DVARIANT_…  what else would do
+ *   -DWITNESS_QUIESCENCE   the end must be reachable, or P1 would say nothing: SPIN must find it
  *
  * What must hold:
  *   P1  Quiescence. No writer is left, a checkpoint is taken, verified, told and acknowledged: then the consumer's view is
  *       the file's content.
- *   P2  Nothing is lost. An object that is in no period has reached the consumer as the index has it; and when moreover
- *       no event is queued and no writer is left, the index has the file's content.
+ *   P2  Nothing is lost. Whenever nothing is outstanding (the object is in no period, no event is queued, no gap is open,
+ *       no writer is left) the index and the consumer's view are the file's content.
  *   P3  A checkpoint is complete. If the content was not the index's when the checkpoint began, the object is in a closed
  *       period when it ends, or has been proven meanwhile.
  *   P4  A proof is true. When it is recorded, the digest is that of the file's content, and that content is on disk.
@@ -49,6 +51,13 @@
 #endif
 #if FIRST >= AIO || SECOND >= AIO || defined(STAMPS_COUNT) || defined(MUTANT_NO_FDATASYNC)
 #define DISK_COUNTS
+#endif
+
+/* -DTABLE starts nothing but the process at the end of this file, which prints the journal's transitions. */
+#ifdef TABLE
+#define AT_START
+#else
+#define AT_START active
 #endif
 
 /* ---- The file -------------------------------------------------------------------------------------------------- */
@@ -93,14 +102,11 @@ bool transition;  /* recorded while a checkpoint was pending: belongs to the per
 bool hot;         /* a writer was seen, or the lease was refused: belongs to every period until it is proven */
 bool unproven;    /* its content must be read under proof */
 bool closed;      /* in a closed period, not yet told to the consumer */
-byte told;        /* in a closed period that was told to the consumer and is not acknowledged: PROVEN or UNPROVEN */
+bool told;        /* in a closed period that was told to the consumer without proof and is not acknowledged */
 bool gap;         /* something may have been missed; a scan will close it */
 bool distrust;    /* the gap is an unclean boot: an equal stat proves nothing */
 byte digest;      /* the index: the content that was last proven */
 byte index_stamp; /*            and the stat it had */
-
-#define PROVEN 1
-#define UNPROVEN 2
 
 /* What a power loss leaves of it: recording an event is not synced, a transaction is. */
 bool durable_recorded, durable_transition, durable_hot, durable_unproven;
@@ -200,7 +206,7 @@ inline notify() {
 }
 
 /* At any time the page is written back, a page that disagrees with the disk is dropped, the ignore mark is evicted. */
-active proctype kernel() {
+AT_START proctype kernel() {
 end_kernel:
   do
   :: d_step { cache_is_dirty -> write_back(); rename_contents() }
@@ -242,11 +248,12 @@ inline land_direct(other) {
 
 proctype writer(bit me) {
   bool in_flight;
+end_alive:
+  {
 end_idle:
-  do
-  :: d_step { !finished && lease && !lease_is_broken -> lease_is_broken = true } /* and waits for its release */
-  :: {
-       d_step { !finished && !lease -> open_writers++; visible_writers++ };
+    do
+    :: d_step { !finished && lease && !lease_is_broken -> lease_is_broken = true } /* and waits for its release */
+    :: d_step { !finished && !lease -> open_writers++; visible_writers++ };
        do
        :: KIND(me) == BUFFERED -> write_through_cache(); atomic { notify(); unfinished_writes-- }
 
@@ -255,7 +262,10 @@ end_idle:
        /* A store to a page that is dirty already moves nothing and tells nobody. */
        :: d_step { KIND(me) == MMAP && page_is_writable[me] -> change_cache() }
        :: d_step {
-            KIND(me) == MMAP && !page_is_writable[me] -> page_is_writable[me] = true; move_stamp();
+            KIND(me) == MMAP && !page_is_writable[me] -> page_is_writable[me] = true;
+#ifndef LIMIT_STORES_MOVE_NO_STAMP
+            move_stamp();
+#endif
 #ifdef DISK_COUNTS
             cache_is_dirty = true
 #endif
@@ -266,25 +276,26 @@ end_idle:
        :: atomic { KIND(me) == AIO && in_flight -> land_direct(1 - me); unfinished_writes--; in_flight = false }
        :: atomic { KIND(me) == AIO && in_flight -> d_step { change_cache(); unfinished_writes-- }; in_flight = false }
 
-       /* The last unmap and close. The descriptor is gone from /proc at once; all else waits for the IO in flight. */
-       :: d_step { visible_writers--; unreported_closes++; page_is_writable[me] = false } -> break
+       /* The last unmap and close, with CLOSE_WRITE before a lease is possible again. */
+       :: atomic { !in_flight -> visible_writers--; page_is_writable[me] = false; notify() } -> break
+
+       /* With IO in flight the descriptor is gone from /proc at once, and all else waits. */
+       :: d_step { in_flight -> visible_writers--; unreported_closes++ };
+          atomic { land_direct(1 - me); unfinished_writes--; in_flight = false };
+          atomic { notify(); unreported_closes-- } -> break
        od;
-       if
-       :: atomic { in_flight -> land_direct(1 - me); unfinished_writes--; in_flight = false }
-       :: else
-       fi;
-       atomic { notify(); unreported_closes-- }; /* CLOSE_WRITE comes before a lease is possible again */
        open_writers--
-     } unless {
-       d_step { is_killed[me] -> is_killed[me] = false; in_flight = false }
-     }
-  od
+    od
+  } unless {
+    d_step { is_killed[me] -> is_killed[me] = false; in_flight = false };
+    goto end_alive
+  }
 }
 
 /* ---- Journal: transitions of the store ------------------------------------------------------------------------------ */
 
 inline make_durable() {
-#ifdef FAULT_POWER
+#if defined(FAULT_POWER) || defined(MUTANT_RECORD_IN_MEMORY)
   durable_recorded = recorded; durable_transition = transition; durable_hot = hot; durable_unproven = unproven
 #else
   skip
@@ -352,7 +363,7 @@ inline commit() {
 /* changes(): the closed periods and the open one. The consumer copies what is proven. */
 inline tell() {
   if
-  :: closed -> told = (unproven -> UNPROVEN : PROVEN); closed = false
+  :: closed -> told = unproven; closed = false
   :: else
   fi
 }
@@ -361,11 +372,11 @@ inline tell() {
 inline acknowledge() {
 #ifndef MUTANT_ACKNOWLEDGE_DROPS_UNPROVEN
   if
-  :: told == UNPROVEN && !hot -> recorded = true
+  :: told && !hot -> recorded = true
   :: else
   fi;
 #endif
-  told = 0;
+  told = false;
   make_durable()
 }
 
@@ -383,17 +394,17 @@ inline recover() {
 
 /* ---- Journal: the recorder -------------------------------------------------------------------------------------------- */
 
-/* Everything the index does not know by its stat is recorded; after an unclean boot also what it does know. */
+/* What the index does not know by its stat is recorded; after an unclean boot, what it does not know by its content. */
 inline scan() {
   if
-  :: stamp != index_stamp || distrust -> record()
+  :: stamp != index_stamp || (distrust && cache != digest) -> record()
   :: else
   fi;
   gap = false;
   distrust = false
 }
 
-active proctype recorder() {
+AT_START proctype recorder() {
 end_recorder:
   do
   :: atomic {
@@ -411,7 +422,11 @@ end_recorder:
 #ifdef MUTANT_LATE_MARK
   :: d_step { is_up && mark_is_wanted -> mark_is_wanted = false; mark = true }
 #endif
+#ifdef MUTANT_IGNORE_OVERFLOW
+  :: d_step { is_up && overflow -> overflow = false }
+#else
   :: d_step { is_up && overflow -> overflow = false; gap = true }
+#endif
   :: d_step { is_up && gap -> scan() }
   od
 }
@@ -434,6 +449,9 @@ inline fdatasync() {
 #endif
   :: else
   fi;
+#ifdef REMEDY_READ_PAST_CACHE
+  cache = disk;
+#endif
 #endif
   rename_contents()
 }
@@ -518,6 +536,8 @@ inline checkpoint() {
   begin_reading(); flush(); census(); drain();
 #elif defined(MUTANT_FLUSH_AFTER_DRAIN)
   census(); drain(); begin_reading(); flush();
+#elif defined(VARIANT_FLUSH_AFTER_DRAIN)
+  census(); drain(); flush(); begin_reading();
 #elif defined(MUTANT_CENSUS_AFTER_DRAIN)
   flush(); drain(); begin_reading(); census();
 #else
@@ -525,7 +545,7 @@ inline checkpoint() {
 #endif
   d_step {
     commit();
-    assert(!owed || closed || told != 0);
+    assert(!owed || closed || told);
     owed = false
   }
 }
@@ -560,41 +580,46 @@ inline start() {
 #ifdef MUTANT_NO_GAP
     gap = false;
 #endif
+#ifdef REMEDY_SCAN_CONTENT
+    distrust = gap;
+#endif
     is_up = true
   }
 }
 
-active proctype journal() {
-  do
-  :: {
-       do
-       :: unproven -> verify()
-       :: checkpoint()
-       :: d_step { open_writers == 0 && told == 0 -> finished = true } -> break
-       od;
-       checkpoint();
-       do
-       :: unproven -> verify()
-       :: else -> break
-       od;
-       tell_consumer();
-       d_step { acknowledge() };
-       assert(view == CONTENT && digest == CONTENT);
-       break
-     } unless {
-       d_step { has_crashed -> has_crashed = false; recover() };
-       start()
-     }
-  od
+AT_START proctype journal() {
+work:
+  {
+    do
+    :: unproven -> verify()
+    :: checkpoint()
+    :: d_step { open_writers == 0 && !told -> finished = true } -> break
+    od;
+    checkpoint();
+    do
+    :: unproven -> verify()
+    :: else -> break
+    od;
+    tell_consumer();
+    d_step { acknowledge() };
+    assert(view == CONTENT && digest == CONTENT);
+#ifdef WITNESS_QUIESCENCE
+    assert(false)
+#endif
+  } unless {
+    d_step { has_crashed -> has_crashed = false; recover() };
+    start();
+    goto work
+  }
 }
 
 /* ---- Consumer ------------------------------------------------------------------------------------------------------------ */
 
-active proctype consumer() {
+AT_START proctype consumer() {
 end_consumer:
   do
-  :: atomic { is_up && !finished && told == 0 && (closed || recorded || transition || hot) -> tell_consumer() }
-  :: d_step { is_up && told != 0 -> acknowledge() }
+  :: atomic { is_up && !finished && !told && (closed || recorded || transition || hot) -> tell_consumer() }
+  :: d_step { is_up && told -> acknowledge() }
   od
 }
 
@@ -629,7 +654,7 @@ inline lose_power() {
 }
 
 #ifdef SOME_FAULT
-active proctype misfortune() {
+AT_START proctype misfortune() {
 end_misfortune:
   do
   :: finished -> break
@@ -660,14 +685,15 @@ end_misfortune:
 
 /* ---- Properties that hold at every moment ------------------------------------------------------------------------------ */
 
-#define IN_NO_PERIOD (!recorded && !transition && !hot && !closed && told == 0 && !gap && is_up)
-#define SETTLED (IN_NO_PERIOD && !unproven && !queued && !overflow && open_writers == 0)
+#define IN_NO_PERIOD (!recorded && !transition && !hot && !closed && !told)
+#define SETTLED (is_up && IN_NO_PERIOD && !unproven && !gap && !queued && !overflow && open_writers == 0)
 
-active proctype monitor() {
+AT_START proctype monitor() {
 end_monitor:
-  atomic { (IN_NO_PERIOD && view != digest) || (SETTLED && digest != CONTENT) -> assert(false) }
+  atomic { SETTLED && (digest != CONTENT || view != digest) -> assert(false) }
 }
 
+#ifndef TABLE
 init {
   atomic {
     listening = true;
@@ -679,3 +705,29 @@ init {
     fi
   }
 }
+#else
+
+/* ---- The journal's transitions as a table ----------------------------------------------------------------------------------- */
+
+/* From every state that these events lead to, each of them that may happen there, once. fixtures/model holds the result. */
+inline print_state() {
+  printf(" %d %d %d %d %d %d %d", phase == pending, recorded, transition, hot, unproven, closed, told)
+}
+
+active proctype table() {
+end_table:
+  do
+  :: d_step { printf("ROW read"); print_state(); record(); print_state(); printf("\n") }
+  :: d_step { phase == recording -> printf("ROW begin"); print_state(); phase = pending; print_state(); printf("\n") }
+  :: d_step { phase == pending -> printf("ROW see-writer"); print_state(); see_writer(); print_state(); printf("\n") }
+  :: d_step { phase == pending -> printf("ROW drained"); print_state(); demand_proofs(); print_state(); printf("\n") }
+  :: d_step { phase == pending -> printf("ROW commit"); print_state(); commit(); print_state(); printf("\n") }
+  :: d_step { unproven -> printf("ROW refuse"); print_state(); refuse(); print_state(); printf("\n") }
+  :: d_step { unproven -> printf("ROW prove"); print_state(); prove(); print_state(); printf("\n") }
+  :: d_step { !told -> printf("ROW tell"); print_state(); tell(); print_state(); printf("\n") }
+  :: d_step { told -> printf("ROW acknowledge"); print_state(); acknowledge(); print_state(); printf("\n") }
+  :: d_step { printf("ROW recover"); print_state(); recover(); print_state(); printf("\n") }
+  od
+}
+
+#endif
