@@ -11,6 +11,7 @@ const COMMAND_MS = 60_000;
 export class Daemon {
   #settings;
   #child = null;
+  #isGivenUp = false;
 
   /** `settings`: command (words that run tidemark), environment, root, log. */
   constructor(settings) {
@@ -31,7 +32,10 @@ export class Daemon {
   async stop() {
     if (this.#child === null || this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.kill('SIGTERM');
-    const isEnded = await Promise.race([this.#child.ended.then(() => true), sleep(10_000).then(() => false)]);
+    const isEnded = await Promise.race([
+      this.#child.ended.then(() => true),
+      sleep(10_000, null, { ref: false }).then(() => false),
+    ]);
     if (!isEnded) this.killAll();
     await this.#child.ended;
   }
@@ -99,6 +103,12 @@ export class Daemon {
     return this.#child.ended;
   }
 
+  /** Nobody waits for an answer any more. */
+  giveUp() {
+    this.#isGivenUp = true;
+    if (this.#child !== null) this.killAll();
+  }
+
   said() {
     return readFileSync(this.#settings.log, 'utf8').split('\n').slice(-40).join('\n');
   }
@@ -120,7 +130,7 @@ export class Daemon {
     for (;;) {
       const ran = await this.#once(words);
       if (ran.code === 0) return ran;
-      if (ran.code !== 4 || Date.now() > deadline) {
+      if (ran.code !== 4 || Date.now() > deadline || this.#isGivenUp) {
         throw new Error(
           `tidemark ${words.join(' ')} exited with ${ran.code}\n${ran.stderr}${ran.stdout}\ndaemon: ${this.said()}`,
         );

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -228,6 +229,8 @@ int main(int count, char **words) {
   int log = open(words[6], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   shared = map_state(words[7]);
   if (shared == NULL || chdir(words[1]) != 0) return perror("writer"), 1;
+  /* Also where it was stopped when the driver was killed. */
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   struct sigaction action = {.sa_handler = stop};
   sigaction(SIGTERM, &action, NULL);
 
