@@ -85,16 +85,16 @@ export class Daemon {
     return { code, said: `${stdout}${stderr}` };
   }
 
+  /** At once where /proc tells the supervisor's only child, so that a kill comes when it was meant to. */
   async worker() {
-    const { last } = await this.#lines(['daemon', 'status', '--json'], null);
-    const named = last?.workerPid ?? last?.worker?.pid;
-    return named ?? childrenOf(this.#child.pid)[0];
+    const children = childrenOf(this.#child.pid);
+    if (children.length === 1) return children[0];
+    const { last } = await this.#lines(['daemon', 'status', '--json'], 'status');
+    return last.workerPid;
   }
 
   async killWorker() {
-    const pid = await this.worker();
-    if (pid !== undefined) signal(pid, 'SIGKILL');
-    return pid;
+    signal(await this.worker(), 'SIGKILL');
   }
 
   /** All at once, the worker first: it could otherwise take over what the supervisor held. */
@@ -120,7 +120,7 @@ export class Daemon {
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line));
     const last = lines.at(-1);
-    if (type !== null && last?.type !== type) throw new Error(`${words.join(' ')} printed no ${type}: ${stdout}`);
+    if (last?.type !== type) throw new Error(`${words.join(' ')} printed no ${type}: ${stdout}`);
     return { lines, last };
   }
 

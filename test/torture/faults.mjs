@@ -36,7 +36,8 @@ export class Faults {
     this.#schedule();
     const afterMs = this.#random.below(300);
     return sleep(afterMs).then(async () => {
-      if ((await this.#daemon.killWorker()) !== undefined) this.counts.workerKilled++;
+      await this.#daemon.killWorker();
+      this.counts.workerKilled++;
     });
   }
 

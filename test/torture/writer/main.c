@@ -56,6 +56,7 @@ const struct row rows[] = {
     {"rename_directory", row_rename_directory, 3, 0},
     {"move_out", row_move_out, 1, 0},
     {"move_in", row_move_in, 1, 0},
+    {"move_file_in", row_move_file_in, 2, 0},
     {"move_back", row_move_back, 1, 0},
     {"outside_link", row_outside_link, 2, NEEDS_FILE_SYSTEM_MARK},
     {"outside_write", row_outside_write, 3, NEEDS_FILE_SYSTEM_MARK},
