@@ -61,20 +61,26 @@ function at(top, path) {
 }
 
 /**
- * Lines of `rsync -naAXic --delete`: none where it finds the two equal. Not -H: the copy holds every name of a file by
+ * The same by `rsync -naAXic --delete`, which also looks at access lists and at the extended attributes of users; what
+ * file systems note for themselves in other attributes does not count. Not -H: the copy holds every name of a file by
  * itself, so that one name the journal forgot to tell stays visible.
  */
 export function rsyncDifferences(root, copy) {
   const words = [
-    '-naAXic',
+    '-naAXic8',
     '--omit-dir-times',
     '--delete',
     '--exclude=/.tidemark',
     '--modify-window=-1',
+    '--filter=-x! user.*',
+    '--out-format=%i %n',
     `${root}/`,
     `${copy}/`,
   ];
   const ran = spawnSync('rsync', words, { encoding: 'latin1', maxBuffer: 1 << 28 });
-  if (ran.error !== undefined) throw ran.error;
-  return `${ran.stdout}${ran.stderr}`.split('\n').filter((line) => line !== '');
+  if (ran.status !== 0) throw new Error(`rsync failed: ${ran.error?.message ?? ran.stderr}`);
+  return ran.stdout.split('\n').flatMap((line) => {
+    const [, what, name] = /^(\*deleting|\S{11}) +(.*)$/.exec(line) ?? [];
+    return name === undefined ? [] : [{ path: name === './' ? '' : name.replace(/\/$/, ''), what: `rsync: ${what}` }];
+  });
 }

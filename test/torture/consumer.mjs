@@ -13,7 +13,7 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { copyEntry, listNames, statOf } from './mirror/copy.mjs';
 import { Node } from './mirror/node.mjs';
-import { bytes, depthOf, isWithin, joined, nameOf, parentOf } from './paths.mjs';
+import { bytes, depthOf, joined, nameOf, parentOf } from './paths.mjs';
 
 export class Consumer {
   #root;
@@ -200,9 +200,4 @@ export function isHidden(parent, name) {
 /** Whether an answer says of `path` that somebody is writing it. */
 export function hotPathsOf(answer) {
   return new Set(answer.changes.filter(({ isHot }) => isHot).map(({ path }) => path));
-}
-
-/** What an answer says about a path and the directories above it, for a report. */
-export function linesAbout(answer, path) {
-  return answer.changes.filter((change) => isWithin(path, change.path) || isWithin(change.path, path));
 }

@@ -11,6 +11,7 @@ const COMMAND_MS = 60_000;
 export class Daemon {
   #settings;
   #child = null;
+  #isGivenUp = false;
 
   /** `settings`: command (words that run tidemark), environment, root, log. */
   constructor(settings) {
@@ -31,7 +32,10 @@ export class Daemon {
   async stop() {
     if (this.#child === null || this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.kill('SIGTERM');
-    const isEnded = await Promise.race([this.#child.ended.then(() => true), sleep(10_000).then(() => false)]);
+    const isEnded = await Promise.race([
+      this.#child.ended.then(() => true),
+      sleep(10_000, null, { ref: false }).then(() => false),
+    ]);
     if (!isEnded) this.killAll();
     await this.#child.ended;
   }
@@ -81,22 +85,28 @@ export class Daemon {
     return { code, said: `${stdout}${stderr}` };
   }
 
+  /** At once where /proc tells the supervisor's only child, so that a kill comes when it was meant to. */
   async worker() {
-    const { last } = await this.#lines(['daemon', 'status', '--json'], null);
-    const named = last?.workerPid ?? last?.worker?.pid;
-    return named ?? childrenOf(this.#child.pid)[0];
+    const children = childrenOf(this.#child.pid);
+    if (children.length === 1) return children[0];
+    const { last } = await this.#lines(['daemon', 'status', '--json'], 'status');
+    return last.workerPid;
   }
 
   async killWorker() {
-    const pid = await this.worker();
-    if (pid !== undefined) signal(pid, 'SIGKILL');
-    return pid;
+    signal(await this.worker(), 'SIGKILL');
   }
 
   /** All at once, the worker first: it could otherwise take over what the supervisor held. */
   killAll() {
     for (const pid of [...childrenOf(this.#child.pid), this.#child.pid]) signal(pid, 'SIGKILL');
     return this.#child.ended;
+  }
+
+  /** Nobody waits for an answer any more. */
+  giveUp() {
+    this.#isGivenUp = true;
+    if (this.#child !== null) this.killAll();
   }
 
   said() {
@@ -110,7 +120,7 @@ export class Daemon {
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line));
     const last = lines.at(-1);
-    if (type !== null && last?.type !== type) throw new Error(`${words.join(' ')} printed no ${type}: ${stdout}`);
+    if (last?.type !== type) throw new Error(`${words.join(' ')} printed no ${type}: ${stdout}`);
     return { lines, last };
   }
 
@@ -120,7 +130,7 @@ export class Daemon {
     for (;;) {
       const ran = await this.#once(words);
       if (ran.code === 0) return ran;
-      if (ran.code !== 4 || Date.now() > deadline) {
+      if (ran.code !== 4 || Date.now() > deadline || this.#isGivenUp) {
         throw new Error(
           `tidemark ${words.join(' ')} exited with ${ran.code}\n${ran.stderr}${ran.stdout}\ndaemon: ${this.said()}`,
         );

@@ -1,12 +1,12 @@
 /** What is done to the daemon during a run, and which gaps the journal may, and has to, report for it. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { signal } from './daemon.mjs';
 
 /** More than the 16384 events that a limited queue holds. */
-const STORM_FILES = 14_000;
+const STORM_FILES = 20_000;
 
 export class Faults {
   #daemon;
@@ -36,12 +36,13 @@ export class Faults {
     this.#schedule();
     const afterMs = this.#random.below(300);
     return sleep(afterMs).then(async () => {
-      if ((await this.#daemon.killWorker()) !== undefined) this.counts.workerKilled++;
+      await this.#daemon.killWorker();
+      this.counts.workerKilled++;
     });
   }
 
-  /** Between two checkpoints, while writers run. `storm` is a directory of the tree. */
-  async strikeNow({ storm, prefix, writer }) {
+  /** Between two checkpoints, while writers run. `root` is flooded itself: a new directory would not be marked yet. */
+  async strikeNow({ root, prefix, writer }) {
     if (!this.#isDue) return;
     if (this.#options.kill === 'all') {
       this.#schedule();
@@ -51,23 +52,23 @@ export class Faults {
       await this.#daemon.start();
     } else if (this.#options.overflow) {
       this.#schedule();
-      await this.#overflow(storm, prefix, writer);
+      await this.#overflow(root, prefix, writer);
     }
   }
 
   /** Nobody drains the queue while it fills. */
-  async #overflow(storm, prefix, writer) {
+  async #overflow(root, prefix, writer) {
     const worker = await this.#daemon.worker();
     signal(worker, 'SIGSTOP');
     try {
-      mkdirSync(storm, { recursive: true, mode: 0o777 });
-      const [program, ...words] = [...prefix, writer, 'storm', storm, `${STORM_FILES}`];
+      const [program, ...words] = [...prefix, writer, 'storm', root, `${STORM_FILES}`];
       const ran = spawnSync(program, words);
       if (ran.status === 0) this.counts.overflowed++;
     } finally {
       signal(worker, 'SIGCONT');
     }
-    if (this.#random.chance(0.5)) rmSync(join(storm), { recursive: true, force: true });
+    if (this.#random.chance(0.5)) return;
+    for (const name of readdirSync(root).filter((each) => each.startsWith('storm-'))) rmSync(join(root, name));
   }
 
   /** Reasons why these gaps, all that were told in the run, are not what was done to the daemon. */

@@ -8,6 +8,9 @@ import { join } from 'node:path';
 
 const IMAGE_BYTES = 400 << 20;
 
+/** Not every root has the folders of these tools in its path. */
+const ENVIRONMENT = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+
 const MAKERS = {
   ext4: ['mkfs.ext4', '-q', '-F'],
   xfs: ['mkfs.xfs', '-q', '-f'],
@@ -87,6 +90,6 @@ function unmount(path) {
 }
 
 function run(program, ...words) {
-  const ran = spawnSync(program, words, { encoding: 'utf8' });
+  const ran = spawnSync(program, words, { encoding: 'utf8', env: ENVIRONMENT });
   if (ran.status !== 0) throw new Error(`${program} failed: ${ran.error?.message ?? ran.stderr}`);
 }

@@ -41,7 +41,7 @@ export function readOptions(words) {
     paceUs: numberOf(values['pace-us'], '--pace-us'),
     program: values.program ?? null,
     keep: values.keep,
-    verbose: values.verbose,
+    isTrial: values.try,
   };
 }
 
@@ -64,7 +64,7 @@ function parse(words) {
         'pace-us': { type: 'string', default: '2000' },
         program: { type: 'string' },
         keep: { type: 'boolean', default: false },
-        verbose: { type: 'boolean', default: false },
+        try: { type: 'boolean', default: false },
       },
     });
   } catch (error) {

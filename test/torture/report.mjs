@@ -1,29 +1,41 @@
 /** What a run prints: progress, and for every miss what is needed to find out why. */
 import { readFileSync } from 'node:fs';
-import { linesAbout } from './consumer.mjs';
 import { isWithin, shown } from './paths.mjs';
 
 const LINES_PER_MISS = 15;
 const MISSES_SHOWN = 8;
 
-/** The misses with what the answer says about their surroundings and what was lately done to them. */
-export function describeMisses(misses, answer, logs) {
+/**
+ * The misses, each with what was told of it and done to it lately, in order of time. `events` is what the run itself did:
+ * `{ at, text, changes? }`, the answers with their changes.
+ */
+export function describeMisses(misses, events, logs) {
   const operations = operationsIn(logs);
-  const parts = misses.slice(0, MISSES_SHOWN).map((miss) => describe(miss, answer, operations));
-  if (misses.length > MISSES_SHOWN) parts.push(`… and ${misses.length - MISSES_SHOWN} more`);
+  const parts = misses.slice(0, MISSES_SHOWN).map((miss) => describe(miss, events, operations));
+  if (misses.length > MISSES_SHOWN) parts.push(`  … and ${misses.length - MISSES_SHOWN} more`);
   return parts.join('\n');
 }
 
-function describe({ path, what }, answer, operations) {
-  const told = linesAbout(answer, path)
-    .slice(0, 5)
-    .map(({ path: about, kinds, renamedFrom, isHot, proof }) => {
-      const from = renamedFrom === null ? '' : ` from ${shown(renamedFrom)}`;
-      return `    told: ${shown(about)} ${kinds.join('+')}${from}${isHot ? ' hot' : ''} ${proof}`;
-    });
+function describe({ path, what }, events, operations) {
   const done = operations.filter(({ paths }) => paths.some((each) => isWithin(path, each)));
-  const lines = done.slice(-LINES_PER_MISS).map(({ line }) => `    done: ${shown(line).replaceAll('%20', ' ')}`);
-  return [`  ${shown(path)}: ${what}`, ...told, ...lines].join('\n');
+  const lines = [
+    ...done.slice(-LINES_PER_MISS).map(({ at, line }) => ({ at, text: `done: ${shown(line).replaceAll('%20', ' ')}` })),
+    ...events.map(({ at, text, changes }) => ({ at, text: `${text}${told(changes, path)}` })),
+  ].sort((left, right) => left.at - right.at);
+  return [`  ${shown(path)}: ${what}`, ...lines.map(({ at, text }) => `    ${at % 1_000_000} ${text}`)].join('\n');
+}
+
+/** What an answer says of the path, of what is above it, and of what was moved from there. */
+function told(changes = [], path) {
+  const about = changes.filter((change) => {
+    const { path: to, renamedFrom } = change;
+    return isWithin(path, to) || (renamedFrom !== null && isWithin(path, renamedFrom));
+  });
+  const lines = about.slice(0, 6).map(({ path: to, kinds, renamedFrom, isHot, proof }) => {
+    const from = renamedFrom === null ? '' : ` from ${shown(renamedFrom)}`;
+    return `\n        ${shown(to) || '(root)'} ${kinds.join('+')}${from}${isHot ? ' hot' : ''} ${proof}`;
+  });
+  return lines.join('');
 }
 
 /** Lines `milliseconds writer row paths…` of all writers, in order of time. */

@@ -17,13 +17,16 @@ import { describeMisses } from './report.mjs';
 const CONSUMER = 'torture';
 /** Files that were let go of a moment ago may need as many looks until they settle. */
 const LAST_ROUNDS = 40;
+const EVENTS_KEPT = 12;
 
 export class Run {
   #tools;
   #cursor = null;
+  /** What this run did lately, for reports. */
+  #events = [];
   gaps = [];
   missed = 0;
-  counts = { paused: 0, running: 0, subtree: 0, differing: 0, elapsedMs: 0 };
+  counts = { paused: 0, running: 0, subtree: 0, differing: 0, checkpointMs: 0, answerMs: 0 };
 
   /** `tools`: options, random, daemon, writers, consumer, faults, root, copy, strike, say. */
   constructor(tools) {
@@ -63,30 +66,52 @@ export class Run {
     const { options, random, daemon, writers, consumer } = this.#tools;
     const subtree = options.control === null && random.chance(0.25) ? this.#randomDirectory() : '';
     await writers.pause();
+    this.#remember({ text: 'writers stand still' });
     try {
-      await daemon.checkpoint(subtree);
+      await this.#checkpoint(subtree);
       const answer = await this.#answer();
       consumer.settle();
-      this.#judge(answer, subtree);
+      this.#judge(answer, subtree, random.chance(0.4));
     } finally {
       writers.resume();
+      this.#remember({ text: 'writers go on' });
     }
     this.counts.paused++;
     if (random.chance(0.3)) await daemon.acknowledge(CONSUMER, this.#cursor);
   }
 
   async #runningCheckpoint() {
-    const { random, daemon } = this.#tools;
+    const { random } = this.#tools;
     const subtree = random.chance(0.5) ? this.#randomDirectory() : '';
-    await daemon.checkpoint(subtree);
+    await this.#checkpoint(subtree);
     this.counts.running++;
     if (random.chance(0.6)) await this.#answer();
+  }
+
+  async #checkpoint(subtree) {
+    this.#remember({ text: `checkpoint${subtree === '' ? '' : ` of ${subtree}`}` });
+    const begunMs = performance.now();
+    await this.#tools.daemon.checkpoint(subtree);
+    this.#timed('checkpointMs', begunMs);
+  }
+
+  /** Keeps the longest. */
+  #timed(what, begunMs) {
+    this.counts[what] = Math.max(this.counts[what], Math.round(performance.now() - begunMs));
+  }
+
+  #remember(event) {
+    this.#events.push({ at: Date.now(), ...event });
+    if (this.#events.length > EVENTS_KEPT) this.#events.shift();
   }
 
   /** What happened since the last answer, taken by the consumer but not yet copied. */
   async #answer() {
     const { daemon, consumer, options } = this.#tools;
+    const begunMs = performance.now();
     const answer = await daemon.since(this.#cursor);
+    this.#timed('answerMs', begunMs);
+    this.#remember({ text: `answer with ${answer.changes.length} changes`, changes: answer.changes });
     if (answer.isFresh) throw new Error('the journal began anew: freshInstance for a cursor it had given');
     const expected =
       options.isDirectoryTier || options.fileSystem === 'overlay' ? 'fanotify-directory' : 'fanotify-filesystem';
@@ -98,25 +123,26 @@ export class Run {
   }
 
   /** Checkpoints of a subtree look for open writers below it only, so nothing else can be asked of them. */
-  #judge(answer, subtree) {
+  #judge(answer, subtree, withRsync) {
     const { root, copy, writers, say } = this.#tools;
     if (subtree !== '') this.counts.subtree++;
     const hot = [...hotPathsOf(answer)];
     const differences = differencesBetween(root, copy, subtree);
+    if (subtree === '' && withRsync) differences.push(...rsyncDifferences(root, copy));
     this.counts.differing += differences.length;
     const misses = differences.filter(({ path }) => !hot.some((each) => isWithin(path, each)));
     if (misses.length === 0) return;
     this.missed += misses.length;
     const where = subtree === '' ? '' : ` of ${subtree}`;
-    say(`${misses.length} missed after a checkpoint${where}:\n${describeMisses(misses, answer, writers.logs)}`);
+    say(`${misses.length} missed after a checkpoint${where}:\n${describeMisses(misses, this.#events, writers.logs)}`);
   }
 
   /** All writers have let go of everything: now the copy has to become the tree, and the journal has to fall silent. */
   async end() {
-    const { daemon, consumer, root, copy, say } = this.#tools;
+    const { daemon, consumer, say } = this.#tools;
     let hot = [];
     for (let round = 0; round < LAST_ROUNDS; round++) {
-      await daemon.checkpoint('');
+      await this.#checkpoint('');
       const answer = await this.#answer();
       consumer.settle();
       hot = answer.changes.filter(({ isHot, proof }) => isHot || proof === 'pending').map(({ path }) => path);
@@ -124,16 +150,14 @@ export class Run {
         await sleep(50);
         continue;
       }
-      this.#judge(answer, '');
+      this.#judge(answer, '', true);
       break;
     }
     const complaints = hot.length > 0 ? [`still hot with no writer left: ${hot.join(' ')}`] : [];
-    const lines = rsyncDifferences(root, copy);
-    if (lines.length > 0) complaints.push(`rsync finds differences:\n  ${lines.slice(0, 20).join('\n  ')}`);
     const verified = await daemon.verify();
     if (verified.code !== 0)
       complaints.push(`journal verify exits with ${verified.code}: ${verified.said.slice(0, 2000)}`);
-    await daemon.checkpoint('');
+    await this.#checkpoint('');
     const idle = await this.#answer();
     if (idle.changes.length > 0)
       say(`note: told although nothing happened: ${JSON.stringify(idle.changes.slice(0, 5))}`);

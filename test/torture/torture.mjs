@@ -11,7 +11,8 @@
  *     --rows a,b --except-rows c   only some rows, to find the one that fails
  *     --writers 3 --pace-us 2000   how many processes, and how long each rests between two operations
  *     --program FILE         another program in place of bin/tidemark.js
- *     --keep --verbose       leaves the mount and all logs in place; says more
+ *     --keep                 leaves the mount and all logs in place
+ *     --try                  only makes the file system and takes it down again
  *
  * Exits 0 where nothing was missed (in a control: where something was), 1 where it was, 2 for wrong use, 3 where it could
  * not be tried. Needs root, a C compiler, rsync and the tools of the file system.
@@ -53,6 +54,7 @@ async function inPlace(options) {
   let ground = null;
   try {
     ground = mountIn(folder, options.fileSystem);
+    if (options.isTrial) return 0;
     return await carryOut(options, folder, ground.path);
   } finally {
     if (options.keep) console.error(`kept: ${folder}`);
@@ -65,15 +67,18 @@ async function inPlace(options) {
 
 async function carryOut(options, folder, ground) {
   const tools = prepare(options, folder, ground);
-  const { daemon, writers, consumer, faults, rows } = tools;
+  const { daemon, writers, consumer, faults, rows, say } = tools;
   const run = new Run(tools);
+  for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => giveUp(tools));
   console.error(`seed ${options.seed}, ${options.fileSystem}, ${rows.length} rows, ${options.seconds} s`);
   try {
     await daemon.start();
     await run.begin();
     writers.start();
+    say('writing');
     await run.torture();
     const counts = await writers.stop();
+    say('writers stopped');
     const table = describeRows(rows, counts, MAY_LACK[options.fileSystem]);
     const complaints = options.control === null ? await run.end() : [];
     if (options.control === null) complaints.push(...faults.complaints(run.gaps));
@@ -88,6 +93,12 @@ async function carryOut(options, folder, ground) {
     await writers.kill();
     await daemon.stop();
   }
+}
+
+/** Everything that waits then fails, and what was mounted is taken down on the way out. */
+function giveUp({ daemon, writers }) {
+  daemon.giveUp();
+  writers.kill().catch(() => {});
 }
 
 function prepare(options, folder, ground) {
@@ -139,8 +150,9 @@ function prepare(options, folder, ground) {
   const applyMetadata = metadataSetter(programs.metadata);
   const consumer = new Consumer({ root, copy, aside: join(folder, 'aside'), applyMetadata });
   const faults = new Faults(daemon, options, random);
-  const strike = { storm: join(root, 'storm'), prefix, writer: programs.writer };
-  const say = (text) => console.error(text);
+  const strike = { root, prefix, writer: programs.writer };
+  const begunMs = performance.now();
+  const say = (text) => console.error(`[${((performance.now() - begunMs) / 1000).toFixed(1)}] ${text}`);
   return { options, random, daemon, writers, consumer, faults, root, copy, rows, strike, say };
 }
 

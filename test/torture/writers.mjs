@@ -35,6 +35,12 @@ export function rowsOf(program, given) {
   });
 }
 
+/**
+ * A transfer that was collected may hold its file a moment longer: the kernel closes it in a worker of its own, and only
+ * then comes the event. That is later than the writer can know, so a pause begins when it is over.
+ */
+const LAST_CLOSE_MS = 40;
+
 export class Writers {
   #processes = [];
   #settings;
@@ -72,6 +78,7 @@ export class Writers {
   async pause() {
     for (const { child } of this.#processes) child.kill('SIGSTOP');
     for (const process of this.#processes) await this.#pauseOne(process);
+    await sleep(LAST_CLOSE_MS);
   }
 
   async #pauseOne({ child, state }) {

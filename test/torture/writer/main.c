@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -55,6 +56,7 @@ const struct row rows[] = {
     {"rename_directory", row_rename_directory, 3, 0},
     {"move_out", row_move_out, 1, 0},
     {"move_in", row_move_in, 1, 0},
+    {"move_file_in", row_move_file_in, 2, 0},
     {"move_back", row_move_back, 1, 0},
     {"outside_link", row_outside_link, 2, NEEDS_FILE_SYSTEM_MARK},
     {"outside_write", row_outside_write, 3, NEEDS_FILE_SYSTEM_MARK},
@@ -228,6 +230,8 @@ int main(int count, char **words) {
   int log = open(words[6], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   shared = map_state(words[7]);
   if (shared == NULL || chdir(words[1]) != 0) return perror("writer"), 1;
+  /* Also where it was stopped when the driver was killed. */
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   struct sigaction action = {.sa_handler = stop};
   sigaction(SIGTERM, &action, NULL);
 

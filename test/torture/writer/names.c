@@ -96,6 +96,24 @@ enum outcome row_move_in(void) {
   return bring_in(tree);
 }
 
+/* Made outside and put over a file of the root, or under a new name: how many programs save. */
+enum outcome row_move_file_in(void) {
+  char file[PATH_BYTES], to[PATH_BYTES];
+  outside_path(file, 'f', 0);
+  int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return MISSED;
+  size_t bytes = random_size();
+  long written = write(fd, random_block(bytes), bytes);
+  close(fd);
+  if (written < 0) return MISSED;
+  if (one_in(3) || find_existing(to) != 0) {
+    random_file(to);
+    make_parents(to);
+    noting(to);
+  }
+  return outcome_of(rename(file, to));
+}
+
 /* Changed outside, where nobody looks, then moved in again. */
 enum outcome row_move_back(void) {
   char tree[PATH_BYTES];

@@ -120,6 +120,7 @@ void populate(const char *path, int files) {
     if (make_parents(whole) != 0) continue;
     int fd = open(whole, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0) continue;
+    noting(whole);
     size_t bytes = random_size();
     if (write(fd, random_block(bytes), bytes) < 0) at = files;
     close(fd);

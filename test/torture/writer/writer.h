@@ -132,6 +132,7 @@ ROW(exchange_directories);
 ROW(rename_directory);
 ROW(move_out);
 ROW(move_in);
+ROW(move_file_in);
 ROW(move_back);
 ROW(outside_link);
 ROW(outside_write);
