@@ -15,6 +15,7 @@ import { VERSION } from '../platform/version.ts';
 import type { RootPath } from './core/messages.ts';
 import { unknownJournal } from './hosted-roots.ts';
 import type { Hosting } from './hosting.ts';
+import { recordingOverrides } from './overrides.ts';
 import { announceSocket, recorderFolder, rootId, type ServiceFolders, socketPlace, withdrawSocket } from './places.ts';
 import { takeRootLock } from './root-lock.ts';
 import { ControlServer } from './server.ts';
@@ -55,6 +56,7 @@ async function recordWith(
     runId: randomBytes(16).toString('hex'),
     excluded: [folders.state, folders.runtime],
     watchesForHints: true,
+    ...recordingOverrides(process.env),
   });
   try {
     const journal = await host.add(toBuffer(root));

@@ -7,6 +7,7 @@ import { JournalHost } from '../journal/host.ts';
 import { VERSION } from '../platform/version.ts';
 import type { WorkerSetup } from './core/worker-setup.ts';
 import { HostedRoots } from './hosted-roots.ts';
+import { recordingOverrides } from './overrides.ts';
 import { Registry } from './registry.ts';
 import { takeRootLock } from './root-lock.ts';
 import { ControlServer } from './server.ts';
@@ -27,6 +28,7 @@ export async function startWorker(setup: WorkerSetup, log: (line: string) => voi
     runId: setup.runId,
     excluded: [setup.stateFolder, setup.runtimeFolder],
     watchesForHints: true,
+    ...recordingOverrides(process.env),
   });
   const hosting = new HostedRoots({
     keeper: host,

@@ -13,7 +13,7 @@ import type { IndexRecord } from './core/index-record.ts';
 import { NOTICE } from './core/kinds.ts';
 import type { CheckpointProtocol, Key } from './core/protocol.ts';
 import { type Place, placeBytes, ROOT_DIRECTORY } from './core/tree-key.ts';
-import type { JournalStore } from './store/journal-store.ts';
+import { inodeOfFile, type JournalStore } from './store/journal-store.ts';
 
 /** What the absorber asks of whoever reads the events. */
 export interface EventNames {
@@ -33,6 +33,12 @@ export interface AbsorberOptions {
    * that has to be found by looking.
    */
   readonly seesNewDirectories: boolean;
+  /** Bits of EVENT that are heeded; all but in tests of what each is good for. */
+  readonly heeded: number;
+  /** Stat of a file by the kernel's key, to find out whether it has a name in this tree; null where that is gone. */
+  readonly statOf: (key: string) => Uint8Array | null;
+  /** From now on events of this object have to come also where its directory is not ours. */
+  readonly onLinked: (key: string) => void;
   /** An object has been noticed so often that it should be silenced. */
   readonly onHot: (key: Key) => void;
 }
@@ -95,6 +101,7 @@ export class Absorber {
     const number = this.#numberOf(event.directory);
     if (number === 0) {
       if (event.directory !== 0) foreign.add(event.directory);
+      if (event.target !== null && (event.mask & STRUCTURAL) === 0) this.#objectEvent(event.target, event.mask);
       return;
     }
     if (event.name === '') {
@@ -107,7 +114,8 @@ export class Absorber {
     else this.#directoryEvent(place, event);
   }
 
-  #noticeFile(place: Place, mask: number): void {
+  #noticeFile(place: Place, told: number): void {
+    const mask = told & this.#options.heeded;
     const isWritten = (mask & (EVENT.modify | EVENT.closeWrite | EVENT.create)) !== 0;
     const kinds =
       (isWritten ? NOTICE.content : 0) |
@@ -116,6 +124,22 @@ export class Absorber {
     if (kinds === 0) return;
     const key = placeBytes(place.parent, place.name);
     if (this.#options.protocol.notice(key, kinds)) this.#options.onHot(key);
+  }
+
+  /** Something happened to an object through a name that is not ours: perhaps it has others that are. */
+  #objectEvent(target: string, mask: number): void {
+    const { store, statOf, onLinked } = this.#options;
+    let inode = store.followedInode(target);
+    if (inode === null) {
+      const stat = statOf(target);
+      inode = inodeOfFile(stat);
+      if (stat === null || inode === null || store.placesOfInode(inode).length === 0) return;
+      store.transaction(() => store.follow(target, stat));
+      onLinked(target);
+    }
+    // A new name, or one less: the count of names is part of what is recorded.
+    const kinds = mask & (EVENT.create | EVENT.remove) ? EVENT.attributes | EVENT.modify : mask;
+    for (const place of store.placesOfInode(inode)) this.#noticeFile(place, kinds);
   }
 
   #noticeDirectory(number: number): void {

@@ -82,6 +82,16 @@ export function whyMissing(groups: readonly GroupDescriptors[]): ReadonlyMap<Gro
   return missing;
 }
 
+export interface BackendChoices extends OpenedGroups {
+  /** True: somebody can watch for hints. */
+  readonly hints: boolean;
+  /** No better backend than this one. */
+  readonly atBest: BackendName;
+}
+
+/** Best first. */
+const BACKENDS: readonly BackendName[] = ['fanotify-filesystem', 'fanotify-directory', 'chokidar', 'scan'];
+
 /**
  * Marks `root` in the best of `groups` that takes it. In a group of directories only the root itself is marked: the scan
  * marks the others as it enters them.
@@ -89,7 +99,7 @@ export function whyMissing(groups: readonly GroupDescriptors[]): ReadonlyMap<Gro
 export function chooseBackend(
   fileSystem: FileSystem,
   root: Fd,
-  { groups, missing, hints }: OpenedGroups & { readonly hints: boolean },
+  { groups, missing, hints, atBest }: BackendChoices,
 ): GroupChoice {
   const better: BetterBackend[] = [];
   const { type } = fileSystem.traits(root);
@@ -103,6 +113,10 @@ export function chooseBackend(
     ['fanotify-directory', 'directories', (group: GroupDescriptors) => markDirectory(group, root, ROOT)],
   ] as const;
   for (const [name, kind, mark] of tiers) {
+    if (BACKENDS.indexOf(name) < BACKENDS.indexOf(atBest)) {
+      better.push({ name, whyNot: 'not wanted' });
+      continue;
+    }
     const group = groups.find((candidate) => candidate.kind === kind);
     if (group === undefined) {
       better.push({ name, whyNot: missing.get(kind) ?? 'not opened' });
@@ -115,7 +129,7 @@ export function chooseBackend(
       better.push({ name, whyNot: whyNoMark(errnoOf(error), type) });
     }
   }
-  if (hints) return { chosen: 'chokidar', better, group: null };
+  if (hints && atBest !== 'scan') return { chosen: 'chokidar', better, group: null };
   better.push({ name: 'chokidar', whyNot: 'nothing runs that could watch' });
   return { chosen: 'scan', better, group: null };
 }
@@ -126,7 +140,11 @@ export function probeBackends(rootPath: string): ChosenBackend {
   const opened = openGroups();
   const root = fileSystem.openRoot(toBuffer(rootPath));
   try {
-    const { chosen, better, group } = chooseBackend(fileSystem, root, { ...opened, hints: true });
+    const { chosen, better, group } = chooseBackend(fileSystem, root, {
+      ...opened,
+      hints: true,
+      atBest: 'fanotify-filesystem',
+    });
     if (chosen === 'fanotify-directory' && group !== null) unmarkDirectory(group, root, ROOT);
     return { chosen, better };
   } finally {

@@ -23,6 +23,7 @@ export interface EventReader {
   keyOf(directory: number): string;
   setForeign(directory: number): void;
   resetForeign(): void;
+  follow(key: string): void;
   counters(): { readonly received: number; readonly foreign: number };
   stop(): void;
 }

@@ -9,11 +9,13 @@ import { join } from 'node:path';
 import { type BytePath, isWithin, ROOT, toBuffer } from '../platform/core/byte-path.ts';
 import { displayText } from '../platform/core/display.ts';
 import { errnoOf, TidemarkError } from '../platform/core/errors.ts';
+import { packStat } from '../platform/core/stat-codec.ts';
 import {
   directoryAt,
   type GroupDescriptors,
   type GroupKind,
   markFileSystem,
+  openObject,
   silence,
   unsilence,
   unsilenceAll,
@@ -23,7 +25,7 @@ import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
 import { type ChosenBackend, chooseBackend, type GroupChoice, whyMissing } from './backends.ts';
 import { type Hints, watchForHints } from './chokidar-hints.ts';
-import type { GapKind } from './core/answers.ts';
+import type { BackendName, GapKind } from './core/answers.ts';
 import { GroupWatch } from './group-watch.ts';
 import { Journal, type Silencer } from './journal.ts';
 import type { JournalService } from './service.ts';
@@ -44,6 +46,10 @@ export interface JournalHostOptions {
   readonly excluded: readonly string[];
   /** Where no group takes a root: watch it for hints at least. Not for a process that asks once and ends. */
   readonly watchesForHints?: boolean;
+  /** No better backend than this one. */
+  readonly atBest?: BackendName;
+  /** Parts of the protocol that are left out, for tests that must then fail. */
+  readonly weakened?: readonly string[];
 }
 
 const HIDDEN_NAME = '.tidemark';
@@ -146,6 +152,7 @@ export class JournalHost {
       groups: this.#options.groups,
       missing: this.#missing,
       hints: this.#options.watchesForHints ?? false,
+      atBest: this.#options.atBest ?? 'fanotify-filesystem',
     });
     const { gap, mustRename } = this.#continuity(store, this.#rootKey(root), backend);
     const excluded = this.#excludedBelow(path);
@@ -155,7 +162,7 @@ export class JournalHost {
       hiddenName: HIDDEN_NAME,
       excluded,
       markGroup: backend.chosen === 'fanotify-directory' ? backend.group : null,
-      weakened: (process.env.TIDEMARK_WEAKEN ?? '').split(',').filter((word) => word !== ''),
+      weakened: this.#options.weakened ?? [],
     };
     const watch = backend.group === null ? null : (this.#watches.get(backend.group.kind) ?? null);
     const journal = new Journal({
@@ -166,6 +173,7 @@ export class JournalHost {
       watch,
       silencer: backend.group === null ? null : this.#silencer(path, backend.group),
       markMounts: () => this.#markMounts(path, backend),
+      statOf: (key) => (backend.chosen === 'fanotify-filesystem' ? this.#statOf(path, key) : null),
       rootKey: () => this.#presentRootKey(path),
       clock: Date.now,
     });
@@ -194,6 +202,18 @@ export class JournalHost {
   #rootKey(root: Fd): string {
     if (this.#fileSystem.kind === 'native') return directoryAt(root, ROOT) ?? statKey(this.#fileSystem, root);
     return statKey(this.#fileSystem, root);
+  }
+
+  #statOf(path: string, key: string): Uint8Array | null {
+    return withRoot(this.#fileSystem, path, (root) => {
+      const object = openObject(root, key);
+      if (object === null) return null;
+      try {
+        return packStat(this.#fileSystem.fstat(object));
+      } finally {
+        this.#fileSystem.close(object);
+      }
+    });
   }
 
   #presentRootKey(path: string): string | null {

@@ -42,20 +42,32 @@ export interface JournalScanOptions {
   readonly onEnter?: (directories: readonly BytePath[]) => void;
   /** By which key the kernel names the directory at a path; null where it has none. */
   readonly keyOf: (path: BytePath) => string | null;
+  /** The same of a file. */
+  readonly objectKeyOf: (path: BytePath) => string | null;
+}
+
+export interface JournalScanResult {
+  /** Objects stat'ed. */
+  readonly scanned: number;
+  /** Keys of files with several names that were not followed yet. */
+  readonly linked: readonly string[];
 }
 
 /**
- * Looks at `options.scope` and everything below; returns the number of objects stat'ed. What has to be settled is left
- * in the store's dirty set.
+ * Looks at `options.scope` and everything below. What has to be settled is left in the store's dirty set.
  */
 export function scanIntoJournal(
   fileSystem: FileSystem,
   root: Fd,
   store: JournalStore,
   options: JournalScanOptions,
-): number {
+): JournalScanResult {
   const target = new JournalScanStore(store, options);
-  const writer = new ScanWriter(target, false);
+  const linked: { readonly key: string; readonly packedStat: Uint8Array }[] = [];
+  const writer = new ScanWriter(target, false, (path, packedStat) => {
+    const key = options.objectKeyOf(path);
+    if (key !== null) linked.push({ key, packedStat: Uint8Array.from(packedStat) });
+  });
   const base = { fileSystem, root, options: RECORD_ALL, trustsRecords: true, rehash: false, wantsXattrs: false };
   const contextFrom = (fromNs: bigint): CompareContext => ({
     ...base,
@@ -64,7 +76,7 @@ export function scanIntoJournal(
   const { scope } = options;
   if (!lookAt(contextFrom(options.now()), scope, store, writer)) {
     writer.flush();
-    return 1;
+    return { scanned: 1, linked: [] };
   }
   // The rows of the scope itself must be there before those below it.
   writer.flush();
@@ -102,7 +114,8 @@ export function scanIntoJournal(
     if (names.size >= NAMED_AT_ONCE) names.settle(writer, store);
   }
   names.settle(writer, store);
-  return scanned;
+  const fresh = store.transaction(() => linked.filter(({ key, packedStat }) => store.follow(key, packedStat)));
+  return { scanned, linked: fresh.map(({ key }) => key) };
 }
 
 /** Directories listed between two writings of their kernel keys. */

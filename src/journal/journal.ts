@@ -7,7 +7,7 @@
  */
 import { type BytePath, isWithin, ROOT } from '../platform/core/byte-path.ts';
 import { TidemarkError } from '../platform/core/errors.ts';
-import type { FanotifyEvent } from '../platform/fanotify.ts';
+import { EVENT, type FanotifyEvent } from '../platform/fanotify.ts';
 import { Thread } from '../platform/threads.ts';
 import { Absorber } from './absorber.ts';
 import type { Census } from './census.ts';
@@ -28,6 +28,7 @@ import { kindsOf, NOTICE } from './core/kinds.ts';
 import { CheckpointProtocol, type Key } from './core/protocol.ts';
 import { placeAt, placeBytes } from './core/tree-key.ts';
 import type { EventConsumer, GroupWatch } from './group-watch.ts';
+import type { JournalScanResult } from './journal-scan.ts';
 import type { JournalService } from './service.ts';
 import type { JournalPlace } from './settle-plan.ts';
 import { type SettlerOptions, settle } from './settler.ts';
@@ -52,6 +53,8 @@ export interface JournalOptions {
   readonly silencer: Silencer | null;
   /** Marks what is mounted below the root; returns the mounts of which no events come. */
   readonly markMounts: () => readonly BytePath[];
+  /** Stat of a file by the kernel's key; null where it is gone or cannot be asked for. */
+  readonly statOf: (key: string) => Uint8Array | null;
   /** By which key the kernel names the root now; null while it is not there. */
   readonly rootKey: () => string | null;
   /** Milliseconds since 1970. */
@@ -100,6 +103,9 @@ export class Journal implements JournalService, EventConsumer {
       hiddenName: place.hiddenName,
       excluded: new Set(place.excluded),
       seesNewDirectories: place.markGroup === null,
+      heeded: place.weakened.includes('modify-only') ? ~EVENT.closeWrite : ~0,
+      statOf: options.statOf,
+      onLinked: (key) => watch?.reader.follow(key),
       onHot: (key) => this.#silence(key),
     });
     this.#restore();
@@ -121,6 +127,7 @@ export class Journal implements JournalService, EventConsumer {
       this.#mounts = new Set(submountsOf(this.#options.place.rootPath));
       this.#blindScopes = this.#options.markMounts();
       if (isRemounted) await this.#called('rename', {});
+      for (const key of this.#store.followed()) watch.reader.follow(key);
       if (this.mustScan) await this.scan();
     });
   }
@@ -255,7 +262,10 @@ export class Journal implements JournalService, EventConsumer {
     const gaps = this.#openGaps();
     const scopes = hasBaseline ? [...this.#scopes, ...gaps.map(({ gap }) => gap.scope)] : [ROOT];
     this.#scopes = [];
-    for (const scope of withoutNested(scopes)) await this.#called('scan', { scope, isBaseline: !hasBaseline });
+    for (const scope of withoutNested(scopes)) {
+      const { linked } = await this.#called<JournalScanResult>('scan', { scope, isBaseline: !hasBaseline });
+      for (const key of linked) this.#options.watch?.reader.follow(key);
+    }
     this.#absorber.forgetNumbers();
     this.#restore();
     this.#store.transaction(() => {
@@ -390,6 +400,7 @@ export class Journal implements JournalService, EventConsumer {
       place: this.#options.place,
       thread: () => this.#worker(),
       onUnknownDirectory: (place) => this.#scopes.push(...[this.#store.pathOf(place) ?? []].flat()),
+      onLinked: (key) => this.#options.watch?.reader.follow(key),
       onLeft: (key) => this.#written.delete(key),
     };
   }

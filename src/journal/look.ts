@@ -1,7 +1,7 @@
 /** Looks at places: what is there now and, for files, what they hold, under proof. */
 import { type BytePath, parentOf, ROOT } from '../platform/core/byte-path.ts';
 import { errnoOf, problemFrom } from '../platform/core/errors.ts';
-import { isRegularFile, isSymlink, packStat } from '../platform/core/stat-codec.ts';
+import { isRegularFile, isSymlink, packStat, unpackStat } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { type SettleOptions, settleFiles } from './settle.ts';
 import type { LookAnswer, LookRequest } from './settle-plan.ts';
@@ -9,6 +9,8 @@ import type { LookAnswer, LookRequest } from './settle-plan.ts';
 export interface LookOptions extends SettleOptions {
   /** By which key the kernel names the directory at a path; null where it has none. */
   readonly keyOf: (path: BytePath) => string | null;
+  /** The same of a file. */
+  readonly objectKeyOf: (path: BytePath) => string | null;
 }
 
 /** Offset of st_ctime in a packed stat, which renames and changes of metadata move. */
@@ -40,6 +42,7 @@ export function lookAtPlaces(
           packedStat: result.packedStat,
           digests: result.digests,
           proof: result.proof,
+          linkedKey: hasSeveralNames(result.packedStat) ? options.objectKeyOf(result.path) : null,
         });
         break;
       case 'hot':
@@ -101,4 +104,8 @@ function stillThere(
     }
     return found === parentKey ? answer : { key, found: 'elsewhere' };
   });
+}
+
+function hasSeveralNames(packedStat: Uint8Array): boolean {
+  return unpackStat(packedStat).nlink > 1;
 }

@@ -37,9 +37,16 @@ export class ScanWriter implements CompareSink {
   readonly #puts: { readonly path: BytePath; readonly record: IndexRecord }[] = [];
   readonly #unproven = new Map<BytePath, IndexRecord>();
 
-  /** `groupsLinks`: names of one file are to be recorded as such. */
-  constructor(index: ScanStore, groupsLinks: boolean) {
+  readonly #onLinked: ((path: BytePath, packedStat: Uint8Array) => void) | null;
+
+  /** `groupsLinks`: names of one file are to be recorded as such. `onLinked` hears of each name of such a file. */
+  constructor(
+    index: ScanStore,
+    groupsLinks: boolean,
+    onLinked: ((path: BytePath, packedStat: Uint8Array) => void) | null = null,
+  ) {
     this.#index = index;
+    this.#onLinked = onLinked;
     this.#links = groupsLinks ? new Map() : null;
   }
 
@@ -62,6 +69,7 @@ export class ScanWriter implements CompareSink {
   }
 
   linked(path: BytePath, packedStat: Uint8Array): void {
+    this.#onLinked?.(path, packedStat);
     if (this.#links === null) return;
     const bytes = Buffer.from(packedStat.buffer, packedStat.byteOffset, packedStat.length);
     const inode = bytes.toString('latin1', 0, 8) + bytes.toString('latin1', 24, 32);

@@ -29,6 +29,8 @@ export type LookAnswer =
       readonly packedStat: Uint8Array;
       readonly digests: Digests;
       readonly proof: 'leased' | 'closed' | 'unproven';
+      /** The kernel's key of a file with several names; else null. */
+      readonly linkedKey: string | null;
     }
   | { readonly key: string; readonly found: 'hot'; readonly reason: string }
   | { readonly key: string; readonly found: 'problem'; readonly problem: Problem };

@@ -37,6 +37,8 @@ export interface SettlerOptions {
   readonly place: JournalPlace;
   /** A directory was found of which no event told, or that could not be listed whole: it has to be scanned. */
   readonly onUnknownDirectory: (place: Place) => void;
+  /** A file has several names: events of it have to come also where one of them is not ours. */
+  readonly onLinked: (key: string) => void;
   /** Written down no longer: it left. */
   readonly onLeft: (key: Key) => void;
 }
@@ -154,6 +156,8 @@ class Settlement {
         const entry = entryFromStat(answer.packedStat, answer.digests);
         if (entry === null) return [];
         const kinds = this.#record({ entry, packedStat: answer.packedStat, racy: false }, answer.proof);
+        const { linkedKey } = answer;
+        if (linkedKey !== null && store.follow(linkedKey, answer.packedStat)) this.#options.onLinked(linkedKey);
         this.#leave();
         return kinds === 0 ? [] : this.#otherNames(answer.packedStat, kinds);
       }

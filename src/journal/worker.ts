@@ -7,14 +7,14 @@
 import { loadAddon } from '../platform/addon.ts';
 import type { BytePath } from '../platform/core/byte-path.ts';
 import { errnoOf } from '../platform/core/errors.ts';
-import { directoryAt, type GroupDescriptors, markDirectory } from '../platform/fanotify.ts';
+import { directoryAt, type GroupDescriptors, markDirectory, objectAt } from '../platform/fanotify.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
 import { isThread, serveThread } from '../platform/threads.ts';
 import { type Census, takeCensus, writerView } from './census.ts';
 import type { JournalVerification } from './core/answers.ts';
 import { initHashing } from './hash.ts';
-import { scanIntoJournal } from './journal-scan.ts';
+import { type JournalScanResult, scanIntoJournal } from './journal-scan.ts';
 import { compareWithJournal } from './journal-verify.ts';
 import { lookAtPlaces } from './look.ts';
 import type { JournalPlace, LookAnswer, LookRequest } from './settle-plan.ts';
@@ -29,7 +29,7 @@ function opened(place: JournalPlace): JournalStore {
 }
 
 const functions = {
-  scan(argument: JournalPlace & { scope: BytePath; isBaseline: boolean }): number {
+  scan(argument: JournalPlace & { scope: BytePath; isBaseline: boolean }): JournalScanResult {
     const { fileSystem } = openFileSystem();
     return withRoot(fileSystem, argument.rootPath, (root) =>
       scanIntoJournal(fileSystem, root, opened(argument), {
@@ -39,6 +39,7 @@ const functions = {
         excluded: new Set(argument.excluded),
         now: nowNs,
         keyOf: (path) => keyAt(root, path),
+        objectKeyOf: (path) => (loadAddon().addon === null ? null : objectAt(root, path)),
         ...marking(argument.markGroup, root),
       }),
     );
@@ -67,6 +68,7 @@ const functions = {
         strong: false,
         census: writerView(argument.census),
         keyOf: (path) => keyAt(root, path),
+        objectKeyOf: (path) => (loadAddon().addon === null ? null : objectAt(root, path)),
       }),
     );
   },

@@ -8,7 +8,7 @@
 import { MalformedError } from '../../platform/core/bytes.ts';
 
 /**
- * Tables, in key order: facts; of a journal: consumers, the dirty set, gaps, handles to directory numbers, files by inode,
+ * Tables, in key order: facts; of a journal: consumers, the dirty set, followed objects, gaps, handles to directory numbers, files by inode,
  * directory numbers to handles; directory numbers back to nodes, change log, files by size, pending paths, nodes. Nodes
  * come last because a first scan appends them: LMDB fills its pages where a row is the last of all, and leaves them half
  * empty where others follow (measured: 140 against 262 bytes a file).
@@ -17,6 +17,7 @@ export const TABLE = {
   fact: 'a',
   consumer: 'c',
   dirty: 'd',
+  followed: 'f',
   gap: 'g',
   handle: 'h',
   inode: 'i',

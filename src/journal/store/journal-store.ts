@@ -226,6 +226,27 @@ export class JournalStore {
     return this.#environment.page(start, `${start}\xff\xff`, 10_000).map(({ key }) => placeAt(key, start.length));
   }
 
+  /**
+   * Remembers a file with several names by the kernel's key, so that a write through a name outside the tree is seen.
+   * True where it is new.
+   */
+  follow(key: string, packedStat: Uint8Array): boolean {
+    const inode = inodeOfFile(packedStat);
+    if (inode === null || this.#environment.has(TABLE.followed + key)) return false;
+    this.#environment.put(TABLE.followed + key, Buffer.from(inode, 'latin1'));
+    return true;
+  }
+
+  /** Inode of a followed object; null where it is none. */
+  followedInode(key: string): string | null {
+    return this.#environment.get(TABLE.followed + key)?.toString('latin1') ?? null;
+  }
+
+  *followed(): Generator<string> {
+    const end = `${TABLE.followed}${'\xff'.repeat(16)}`;
+    for (const { key } of this.#environment.rows(TABLE.followed, end)) yield key.slice(TABLE.followed.length);
+  }
+
   /** Writes down what waits at a place. */
   putDirty(key: string, row: DirtyRow): void {
     this.#environment.put(TABLE.dirty + key, encodeDirtyRow(row));
