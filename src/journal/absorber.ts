@@ -53,6 +53,8 @@ export class Absorber {
   /** Places whose occupant was displaced by a rename that may be one half of an exchange. */
   readonly #displaced = new Map<Key, { readonly parked: Place; readonly arrived: string }>();
   readonly #toScan = new Map<Key, Place>();
+  /** Keys of directories from which events come although they are not in the tree. */
+  readonly #strangers = new Set<string>();
 
   constructor(options: AbsorberOptions) {
     this.#options = options;
@@ -89,6 +91,17 @@ export class Absorber {
     if (parked.size === 0) return;
     for (const [key, { parked: place }] of this.#displaced) if (parked.has(place.name)) this.#displaced.delete(key);
     this.#options.store.transaction(() => this.#options.store.clearParked(parked));
+  }
+
+  /** True where one of these directories is none of ours and was not so before. */
+  hasNewStrangers(directories: ReadonlySet<number>): boolean {
+    for (const directory of directories) if (!this.#strangers.has(this.#options.names.keyOf(directory))) return true;
+    return false;
+  }
+
+  /** These directories are none of ours, as far as can be told. */
+  acceptStrangers(directories: ReadonlySet<number>): void {
+    for (const directory of directories) this.#strangers.add(this.#options.names.keyOf(directory));
   }
 
   /** Directories were numbered or removed by somebody else. */

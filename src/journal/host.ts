@@ -173,6 +173,7 @@ export class JournalHost {
       watch,
       silencer: backend.group === null ? null : this.#silencer(path, backend.group),
       markMounts: () => this.#markMounts(path, backend),
+      keysChange: this.#fileSystem.traits(root).type.startsWith('overlay'),
       statOf: (key) => (backend.chosen === 'fanotify-filesystem' ? this.#statOf(path, key) : null),
       rootKey: () => this.#presentRootKey(path),
       clock: Date.now,

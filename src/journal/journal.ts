@@ -53,6 +53,8 @@ export interface JournalOptions {
   readonly silencer: Silencer | null;
   /** Marks what is mounted below the root; returns the mounts of which no events come. */
   readonly markMounts: () => readonly BytePath[];
+  /** True where the kernel's key of a directory may change while it is marked: when overlayfs copies it up. */
+  readonly keysChange: boolean;
   /** Stat of a file by the kernel's key; null where it is gone or cannot be asked for. */
   readonly statOf: (key: string) => Uint8Array | null;
   /** By which key the kernel names the root now; null while it is not there. */
@@ -249,15 +251,19 @@ export class Journal implements JournalService, EventConsumer {
   }
 
   absorb(events: readonly FanotifyEvent[]): ReadonlySet<number> {
-    return this.#absorber.absorb(events);
+    const foreign = this.#absorber.absorb(events);
+    if (this.#options.keysChange && this.#absorber.hasNewStrangers(foreign)) this.#toRepeat = events;
+    return foreign;
   }
 
   get mustScan(): boolean {
+    if (this.#toRepeat !== null) return true;
     return this.#scopes.length > 0 || this.#openGaps().length > 0 || !this.#store.state().hasBaseline;
   }
 
   /** Looks at what came from elsewhere, and at the scopes of all gaps, which closes them. */
   async scan(): Promise<void> {
+    if (this.#toRepeat !== null) await this.#repeat(this.#toRepeat);
     const { hasBaseline } = this.#store.state();
     const gaps = this.#openGaps();
     const scopes = hasBaseline ? [...this.#scopes, ...gaps.map(({ gap }) => gap.scope)] : [ROOT];
@@ -333,6 +339,16 @@ export class Journal implements JournalService, EventConsumer {
   }
 
   #scopes: BytePath[] = [];
+  #toRepeat: readonly FanotifyEvent[] | null = null;
+
+  /** Events came of directories that nobody knows: names all known ones anew, and takes the events once more. */
+  async #repeat(events: readonly FanotifyEvent[]): Promise<void> {
+    this.#toRepeat = null;
+    await this.#called('rename', {});
+    this.#absorber.forgetNumbers();
+    this.#absorber.acceptStrangers(this.#absorber.absorb(events));
+    this.#scopes.push(...this.#absorber.takeScans().flatMap((place) => this.#store.pathOf(place) ?? []));
+  }
 
   /** Ignore marks off → drained → gaps closed → census → written down → read under proof. */
   async #round(scope: BytePath, endsPeriod: boolean): Promise<{ period: number; recorded: number }> {
@@ -410,11 +426,18 @@ export class Journal implements JournalService, EventConsumer {
     const parts = cursor === OLDEST_CURSOR ? this.#oldest() : parseCursor(cursor ?? '');
     const isKnown =
       parts !== null && parts.journal === journal && parts.epoch <= epoch && this.#store.log.reaches(parts.sequence);
+    this.#markTold(subtree);
     const base = { cursor: this.#cursor(), backend: this.#options.backend, freshInstance: !isKnown };
     if (!isKnown) return { ...base, gaps: [], changes: this.#everything(subtree) };
     const changes = foldLog(this.#store.log.since(parts.sequence), this.#waiting(subtree), this.#present());
     const wanted = changes.filter(({ path }) => isWithin(path, subtree));
     return { ...base, gaps: this.#gapsSince(parts.epoch), changes: inBatches(wanted) };
+  }
+
+  /** Remembers, durably, that what waits has been told of. */
+  #markTold(subtree: BytePath): void {
+    for (const { key } of this.#waiting(subtree)) this.#protocol.told(key);
+    this.persist();
   }
 
   /** The whole tree at and below `subtree`. */
@@ -450,11 +473,11 @@ export class Journal implements JournalService, EventConsumer {
     };
   }
 
-  *#waiting(subtree: BytePath): Generator<WaitingObject> {
+  *#waiting(subtree: BytePath): Generator<WaitingObject & { readonly key: Key }> {
     const known = new Map<number, BytePath | null>();
     for (const [key, { kinds, isHot }] of this.#protocol.unsettled()) {
       const path = this.#store.pathOf(placeAt(key, 0), known);
-      if (path !== null && isWithin(path, subtree)) yield { path, kinds, isHot };
+      if (path !== null && isWithin(path, subtree)) yield { key, path, kinds, isHot };
     }
   }
 

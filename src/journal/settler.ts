@@ -129,7 +129,9 @@ class Settlement {
     if (protocol.get(this.#key)?.generation !== this.#generation) return [];
     switch (answer.found) {
       case 'nothing':
-        store.removeAt(this.#place, true);
+        if (!store.removeAt(this.#place, true) && (this.#noticed & NOTICE.told) !== 0) {
+          store.log.append({ kind: 'removed', place: this.#place });
+        }
         this.#leave();
         return [];
       case 'elsewhere':

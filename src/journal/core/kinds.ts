@@ -12,6 +12,8 @@ export const NOTICE = {
   direct: 32,
   /** It came to its place by a rename: nothing more need have changed. */
   moved: 64,
+  /** Consumers were told of it before it was recorded: if it goes, they have to be told that, too. */
+  told: 128,
 } as const;
 
 const TOLD: readonly (readonly [number, ChangeKind])[] = [

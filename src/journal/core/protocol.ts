@@ -19,6 +19,8 @@
  *      that were not written down are replayed.
  */
 
+import { NOTICE } from './kinds.ts';
+
 /** A place in the tree: directory number and name (see tree-key.ts). Opaque here. */
 export type Key = string;
 
@@ -99,6 +101,12 @@ export class CheckpointProtocol {
     const there = this.#enter(to, noticed.kinds);
     there.isHot ||= noticed.isHot;
     there.isSilenced ||= noticed.isSilenced;
+  }
+
+  /** Consumers were told of this object. */
+  told(key: Key): void {
+    const noticed = this.#unsettled.get(key);
+    if (noticed !== undefined) noticed.kinds |= NOTICE.told;
   }
 
   /** Nothing can be at this place any more: its directory is gone. */

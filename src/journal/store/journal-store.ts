@@ -124,13 +124,14 @@ export class JournalStore {
     return number;
   }
 
-  /** Removes what is at a place with everything below, and logs it once where `isTold`. */
-  removeAt(place: Place, isTold: boolean): void {
+  /** Removes what is at a place with everything below, and logs it once where `isTold`. False where nothing is. */
+  removeAt(place: Place, isTold: boolean): boolean {
     const node = this.tree.at(place);
-    if (node === null) return;
+    if (node === null) return false;
     this.#clear(node);
     this.#forgetNode(node);
     if (isTold) this.log.append({ kind: 'removed', place });
+    return true;
   }
 
   /** Moves a node to a place where nothing is, and logs that. */
