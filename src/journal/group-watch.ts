@@ -7,6 +7,7 @@
  * killed in between has its successor absorb those events again, which is harmless: they only say where to look.
  */
 import type { FanotifyBatch, FanotifyEvent } from '../platform/fanotify.ts';
+import type { EventConsumer } from './source.ts';
 
 /** Events taken at once: some tens of milliseconds of work. */
 const EVENTS_PER_BATCH = 16_384;
@@ -26,25 +27,6 @@ export interface EventReader {
   follow(key: string): void;
   counters(): { readonly received: number; readonly foreign: number };
   stop(): void;
-}
-
-/** A journal, as the reader of its events sees it. */
-export interface EventConsumer {
-  /** Returns those of the directories named that are not in this journal's tree. */
-  absorb(events: readonly FanotifyEvent[]): ReadonlySet<number>;
-  /** True: something has to be scanned before more is absorbed. */
-  readonly mustScan: boolean;
-  scan(): Promise<void>;
-  /** The kernel dropped events. */
-  overflowed(): void;
-  /** The numbers by which events called directories are void. */
-  forgetNumbers(): void;
-  /** Writes down, durably, what followed from everything absorbed. */
-  persist(): void;
-  /** Something was absorbed. */
-  onActivity(): void;
-  /** This journal cannot go on; the others do. */
-  failed(error: unknown): void;
 }
 
 export class GroupWatch {

@@ -6,34 +6,24 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BytePath, isWithin, ROOT, toBuffer } from '../platform/core/byte-path.ts';
+import { type BytePath, isWithin, toBuffer } from '../platform/core/byte-path.ts';
 import { displayText } from '../platform/core/display.ts';
 import { errnoOf, TidemarkError } from '../platform/core/errors.ts';
-import { packStat } from '../platform/core/stat-codec.ts';
-import {
-  directoryAt,
-  type GroupDescriptors,
-  type GroupKind,
-  markFileSystem,
-  openObject,
-  silence,
-  unsilence,
-  unsilenceAll,
-} from '../platform/fanotify.ts';
+import { type GroupDescriptors, type GroupKind, unsilenceAll } from '../platform/fanotify.ts';
 import { FanotifyReader } from '../platform/fanotify-reader.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
-import { type ChosenBackend, chooseBackend, type GroupChoice, whyMissing } from './backends.ts';
-import { type Hints, watchForHints } from './chokidar-hints.ts';
+import { chooseBackend, type GroupChoice, whyMissing } from './backends.ts';
+import { blindSource } from './blind-source.ts';
 import type { BackendName, GapKind } from './core/answers.ts';
+import { FanotifySource } from './fanotify-source.ts';
 import { GroupWatch } from './group-watch.ts';
-import { Journal, type Silencer } from './journal.ts';
+import { Journal } from './journal.ts';
 import type { JournalService } from './service.ts';
-import type { JournalPlace } from './settle-plan.ts';
-import { FSID_BYTES, handlePart, type JournalState, JournalStore } from './store/journal-store.ts';
+import type { ChangeSource } from './source.ts';
+import { type JournalState, JournalStore } from './store/journal-store.ts';
 import { breakSeal, seal } from './store/seal.ts';
-import { submountsOf } from './submounts.ts';
-import { withRoot } from './thread-root.ts';
+import { handlePart, rootKeyOf, withDirectory } from './thread-root.ts';
 
 export interface JournalHostOptions {
   /** Journals live in `<stateFolder>/journals/<id>`. */
@@ -56,7 +46,6 @@ const HIDDEN_NAME = '.tidemark';
 
 interface Hosted {
   readonly journal: Journal;
-  readonly hints: Hints | null;
   readonly folder: string;
 }
 
@@ -90,8 +79,7 @@ export class JournalHost {
     const folder = this.#folderOf(path);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const journal = await this.#open(path, folder);
-    const hints = journal.backend === 'chokidar' ? await this.#watchForHints(path, journal) : null;
-    this.#hosted.set(path, { journal, hints, folder });
+    this.#hosted.set(path, { journal, folder });
     return journal;
   }
 
@@ -121,13 +109,7 @@ export class JournalHost {
     for (const watch of this.#watches.values()) await watch.stop();
   }
 
-  #watchForHints(path: string, journal: Journal): Promise<Hints> {
-    const own = [HIDDEN_NAME, ...this.#excludedBelow(path)].map((name) => toBuffer(`${path}/${name}`).toString());
-    return watchForHints(toBuffer(path).toString(), own, () => journal.onActivity());
-  }
-
-  async #end({ journal, hints, folder }: Hosted): Promise<void> {
-    await hints?.close();
+  async #end({ journal, folder }: Hosted): Promise<void> {
     await journal.close();
     seal(folder);
   }
@@ -154,40 +136,40 @@ export class JournalHost {
       hints: this.#options.watchesForHints ?? false,
       atBest: this.#options.atBest ?? 'fanotify-filesystem',
     });
-    const { gap, mustRename } = this.#continuity(store, this.#rootKey(root), backend);
-    const excluded = this.#excludedBelow(path);
-    const place: JournalPlace = {
-      rootPath: path,
-      storeFolder: folder,
-      hiddenName: HIDDEN_NAME,
-      excluded,
-      markGroup: backend.chosen === 'fanotify-directory' ? backend.group : null,
-      weakened: this.#options.weakened ?? [],
-    };
-    const watch = backend.group === null ? null : (this.#watches.get(backend.group.kind) ?? null);
+    const rootKey = rootKeyOf(this.#fileSystem, root);
+    const { gap, isRenamed } = this.#continuity(store, rootKey, backend);
     const journal = new Journal({
       store,
-      place,
-      backend: backend.chosen,
-      whyNotBetter: explain(backend),
-      watch,
-      silencer: backend.group === null ? null : this.#silencer(path, backend.group),
-      markMounts: () => this.#markMounts(path, backend),
-      keysChange: this.#fileSystem.traits(root).type.startsWith('overlay'),
-      statOf: (key) => (backend.chosen === 'fanotify-filesystem' ? this.#statOf(path, key) : null),
+      place: {
+        rootPath: path,
+        storeFolder: folder,
+        hiddenName: HIDDEN_NAME,
+        excluded: this.#excludedBelow(path),
+        markGroup: backend.chosen === 'fanotify-directory' ? backend.group : null,
+        weakened: this.#options.weakened ?? [],
+      },
+      source: this.#source(path, backend, this.#fileSystem.traits(root).type),
       rootKey: () => this.#presentRootKey(path),
       clock: Date.now,
     });
-    await journal.begin(gap, mustRename);
+    await journal.begin(gap, isRenamed);
     return journal;
   }
 
+  #source(rootPath: string, { chosen, better, group }: GroupChoice, fileSystemType: string): ChangeSource {
+    const whyNotBetter = better.length === 0 ? null : better.map(({ name, whyNot }) => `${name}: ${whyNot}`).join('; ');
+    const watch = group === null ? undefined : this.#watches.get(group.kind);
+    if (group === null || watch === undefined || chosen === 'chokidar' || chosen === 'scan') {
+      const excluded = [HIDDEN_NAME, ...this.#excludedBelow(rootPath)].map((name) => textOf(`${rootPath}/${name}`));
+      const watched = chosen === 'chokidar' ? { rootPath: textOf(rootPath), excluded } : null;
+      return blindSource({ whyNotBetter, watched });
+    }
+    const fileSystem = this.#fileSystem;
+    return new FanotifySource({ fileSystem, rootPath, backend: chosen, whyNotBetter, group, watch, fileSystemType });
+  }
+
   /** What happened since the journal was last written, as far as that can be told; writes down who goes on. */
-  #continuity(
-    store: JournalStore,
-    rootKey: string,
-    backend: GroupChoice,
-  ): { gap: GapKind | null; mustRename: boolean } {
+  #continuity(store: JournalStore, rootKey: string, backend: GroupChoice): { gap: GapKind | null; isRenamed: boolean } {
     let state = store.state();
     const bootId = currentBoot();
     const isOther = state.rootKey !== '' && handlePart(state.rootKey) !== handlePart(rootKey);
@@ -197,43 +179,15 @@ export class JournalHost {
     store.transaction(() => {
       store.setState({ ...state, runId: this.#options.runId, bootId, rootKey, isClean: false });
     });
-    return { gap, mustRename: isRemounted };
-  }
-
-  #rootKey(root: Fd): string {
-    if (this.#fileSystem.kind === 'native') return directoryAt(root, ROOT) ?? statKey(this.#fileSystem, root);
-    return statKey(this.#fileSystem, root);
-  }
-
-  #statOf(path: string, key: string): Uint8Array | null {
-    return withRoot(this.#fileSystem, path, (root) => {
-      const object = openObject(root, key);
-      if (object === null) return null;
-      try {
-        return packStat(this.#fileSystem.fstat(object));
-      } finally {
-        this.#fileSystem.close(object);
-      }
-    });
+    return { gap, isRenamed: isRemounted };
   }
 
   #presentRootKey(path: string): string | null {
     try {
-      return withRoot(this.#fileSystem, path, (root) => this.#rootKey(root));
+      return withDirectory(this.#fileSystem, path, (root) => rootKeyOf(this.#fileSystem, root));
     } catch {
       return null;
     }
-  }
-
-  /** Marks the root's file system anew, where a mount took the mark away, and those mounted below it. */
-  #markMounts(path: string, { chosen, group }: GroupChoice): BytePath[] {
-    if (group === null) return [];
-    // Directories are marked one by one, on whatever file system they are.
-    const scopes = chosen === 'fanotify-filesystem' ? [ROOT, ...submountsOf(path)] : [];
-    return scopes.filter((scope) => {
-      const mountPath = scope === ROOT ? path : `${path === '/' ? '' : path}/${scope}`;
-      return !quietly(() => withRoot(this.#fileSystem, mountPath, (mount) => markFileSystem(group, mount)));
-    });
   }
 
   #watch(group: GroupDescriptors): GroupWatch {
@@ -249,21 +203,6 @@ export class JournalHost {
 
   async #mountsChanged(): Promise<void> {
     for (const { journal } of this.#hosted.values()) await journal.mountsChanged();
-  }
-
-  /** Only where all marks can be removed in one step: a successor of this process must not miss one. */
-  #silencer(path: string, group: GroupDescriptors): Silencer | null {
-    if (group.kind !== 'file-systems') return null;
-    return {
-      silence: (file) => quietly(() => withRoot(this.#fileSystem, path, (root) => silence(group, root, file))),
-      unsilence: (files) => {
-        if (files === null) unsilenceAll(group);
-        else
-          withRoot(this.#fileSystem, path, (root) => {
-            for (const file of files) quietly(() => unsilence(group, root, file));
-          });
-      },
-    };
   }
 
   #excludedBelow(path: string): BytePath[] {
@@ -314,16 +253,6 @@ function gapSince(state: JournalState, { runId, bootId, isRemounted, backend }: 
   return state.runId === runId && !state.isClean ? null : 'daemon-down';
 }
 
-function explain({ better }: ChosenBackend): string | null {
-  if (better.length === 0) return null;
-  return better.map(({ name, whyNot }) => `${name}: ${whyNot}`).join('; ');
-}
-
-function statKey(fileSystem: FileSystem, root: Fd): string {
-  const { ino, birthNs } = fileSystem.fstat(root);
-  return `${'\0'.repeat(FSID_BYTES)}stat ${ino} ${birthNs}`;
-}
-
 function currentBoot(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
@@ -367,11 +296,7 @@ function canonicalOrSame(folder: string): string {
   }
 }
 
-/** False where `work` threw or said so. */
-function quietly(work: () => unknown): boolean {
-  try {
-    return work() !== false;
-  } catch {
-    return false;
-  }
+/** For programs that know names as text only. */
+function textOf(path: string): string {
+  return toBuffer(path).toString();
 }

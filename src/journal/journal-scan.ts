@@ -16,9 +16,9 @@ import type { CheckpointOptions } from './core/look.ts';
 import { placeBytes } from './core/tree-key.ts';
 import { type CompareContext, compareDirectory, compareObject } from './scan-compare.ts';
 import { lookProblem } from './scan-entry.ts';
-import { VERDICT, walkTree } from './scan-source.ts';
 import { type ScanStore, ScanWriter } from './scan-writer.ts';
 import type { JournalStore } from './store/journal-store.ts';
+import { VERDICT, walkTree } from './walk.ts';
 
 /** A journal records everything as it is; what a consumer leaves alone is the consumer's matter. */
 export const RECORD_ALL: CheckpointOptions = {

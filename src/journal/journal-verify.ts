@@ -14,9 +14,9 @@ import type { Entry } from './core/entry.ts';
 import { entryFromStat, type IndexRecord } from './core/index-record.ts';
 import { digestFiles } from './digest-files.ts';
 import { RECORD_ALL } from './journal-scan.ts';
-import { VERDICT, type WalkedDirectory, walkTree } from './scan-source.ts';
 import type { JournalStore } from './store/journal-store.ts';
 import type { TreeNode } from './store/tree-store.ts';
+import { VERDICT, type WalkedDirectory, walkTree } from './walk.ts';
 
 export interface CompareOptions {
   /** Places that wait to be settled: what is recorded of them may be old. */

@@ -16,8 +16,8 @@ import {
   RECORD_FLAG,
 } from './core/index-record.ts';
 import { type EntryContext, recordOf } from './scan-entry.ts';
-import { VERDICT, type WalkedDirectory } from './scan-source.ts';
 import type { TreeNode } from './store/tree-store.ts';
+import { VERDICT, type WalkedDirectory } from './walk.ts';
 
 export interface CompareContext extends EntryContext {
   /** True: records were made under the same options, so what has the same stat has the same record. */

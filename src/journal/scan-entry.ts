@@ -16,7 +16,7 @@ import { entryFromStat, type IndexRecord, isRacy, type StatWindow } from './core
 import { MAX_TARGET_BYTES, MAX_XATTR_BYTES } from './core/limits.ts';
 import type { CheckpointOptions } from './core/look.ts';
 import { isSyncedXattr, packXattrs } from './core/xattrs.ts';
-import { VERDICT } from './scan-source.ts';
+import { VERDICT } from './walk.ts';
 
 /** What deriving a record may need to know or read. */
 export interface EntryContext {

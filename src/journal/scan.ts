@@ -16,9 +16,9 @@ import { COARSE_NS, type StatWindow, TICK_NS } from './core/index-record.ts';
 import type { CheckpointOptions } from './core/look.ts';
 import { type CompareContext, compareDirectory, compareObject } from './scan-compare.ts';
 import { lookProblem, problemRecord } from './scan-entry.ts';
-import { VERDICT, type WalkedDirectory, walkTree } from './scan-source.ts';
 import { ScanWriter } from './scan-writer.ts';
 import type { Index } from './store/index.ts';
+import { VERDICT, type WalkedDirectory, walkTree } from './walk.ts';
 
 export interface ScanOptions extends CheckpointOptions {
   /** Clock in ns since 1970, the one files are stamped with. */

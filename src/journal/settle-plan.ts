@@ -3,6 +3,7 @@ import type { BytePath } from '../platform/core/byte-path.ts';
 import type { Problem } from '../platform/core/errors.ts';
 import type { GroupDescriptors } from '../platform/fanotify.ts';
 import type { Digests } from './core/entry.ts';
+import type { RootPlace } from './thread-root.ts';
 
 /** One place to look at. */
 export interface LookRequest {
@@ -36,9 +37,7 @@ export type LookAnswer =
   | { readonly key: string; readonly found: 'problem'; readonly problem: Problem };
 
 /** Where a thread finds the tree and the journal's store. */
-export interface JournalPlace {
-  /** Absolute path of the root, a byte string. */
-  readonly rootPath: string;
+export interface JournalPlace extends RootPlace {
   readonly storeFolder: string;
   readonly hiddenName: string;
   readonly excluded: readonly BytePath[];

@@ -13,15 +13,13 @@ import {
   sameStat,
   specialTypeOf,
 } from '../platform/core/stat-codec.ts';
-import type { Thread } from '../platform/threads.ts';
-import type { Census } from './census.ts';
 import type { Proof } from './core/answers.ts';
 import { differenceBetween } from './core/difference.ts';
 import { entryFromStat, type IndexRecord } from './core/index-record.ts';
 import { NOTICE } from './core/kinds.ts';
 import type { CheckpointProtocol, Key } from './core/protocol.ts';
 import { type Place, placeAt, placeBytes } from './core/tree-key.ts';
-import type { JournalPlace, LookAnswer, LookRequest } from './settle-plan.ts';
+import type { LookAnswer, LookRequest } from './settle-plan.ts';
 import { inodeOfFile, type JournalStore } from './store/journal-store.ts';
 
 /** Places looked at in one call: one transaction, with its fsync, for all of them. */
@@ -33,10 +31,10 @@ const CONTENT_BITS = NOTICE.content | NOTICE.direct | NOTICE.subtree;
 export interface SettlerOptions {
   readonly store: JournalStore;
   readonly protocol: CheckpointProtocol;
-  readonly thread: () => Thread;
-  readonly place: JournalPlace;
+  /** Looks at places in the journal's thread. */
+  readonly look: (requests: readonly LookRequest[]) => Promise<readonly LookAnswer[]>;
   /** A directory was found of which no event told, or that could not be listed whole: it has to be scanned. */
-  readonly onUnknownDirectory: (place: Place) => void;
+  readonly onUnknownDirectory: (path: BytePath) => void;
   /** A file has several names: events of it have to come also where one of them is not ours. */
   readonly onLinked: (key: string) => void;
   /** Written down no longer: it left. */
@@ -44,8 +42,8 @@ export interface SettlerOptions {
 }
 
 /** Tries everything unsettled at and below `scope` once. */
-export async function settle(options: SettlerOptions, scope: BytePath, census: Census): Promise<void> {
-  const { store, protocol, thread, place } = options;
+export async function settle(options: SettlerOptions, scope: BytePath): Promise<void> {
+  const { store, protocol } = options;
   let queue: Key[] = [...protocol.unsettled()].map(([key]) => key);
   const tried = new Set<Key>();
   while (queue.length > 0) {
@@ -55,14 +53,13 @@ export async function settle(options: SettlerOptions, scope: BytePath, census: C
     const requests = requestsFor(options, keys, scope);
     if (requests.length === 0) continue;
     const generations = new Map(requests.map(({ key }) => [key, protocol.get(key)?.generation ?? -1]));
-    const answers = await thread().call<LookAnswer[]>('look', { ...place, requests, census });
-    const others: Key[] = [];
+    const answers = await options.look(requests);
     store.transaction(() => {
       for (const answer of answers) {
-        others.push(...new Settlement(options, answer.key, generations.get(answer.key) ?? -1).apply(answer));
+        const others = new Settlement(options, answer.key, generations.get(answer.key) ?? -1).apply(answer);
+        queue.push(...others);
       }
     });
-    queue = queue.concat(others);
   }
 }
 
@@ -175,13 +172,18 @@ class Settlement {
     if (isDirectory(mode)) {
       const isUnknown = (this.#options.store.tree.at(this.#place)?.number ?? 0) === 0;
       this.#record({ entry: { kind: 'directory', mode: permissionBits(mode) }, packedStat, racy: false }, 'scan');
-      if (isUnknown || (this.#noticed & NOTICE.subtree) !== 0) this.#options.onUnknownDirectory(this.#place);
+      if (isUnknown || (this.#noticed & NOTICE.subtree) !== 0) this.#unknownDirectory();
     } else if (isSymlink(mode) && target !== null) {
       const entry = { kind: 'symlink' as const, target, mtimeNs: mtimeNsOf(packedStat) };
       this.#record({ entry, packedStat, racy: false }, 'closed');
     } else if (!isRegularFile(mode) && !isSymlink(mode)) {
       this.#record({ entry: { kind: 'untracked', what: specialTypeOf(mode) }, packedStat: null, racy: false }, 'scan');
     }
+  }
+
+  #unknownDirectory(): void {
+    const path = this.#options.store.pathOf(this.#place);
+    if (path !== null) this.#options.onUnknownDirectory(path);
   }
 
   /** Writes the record, and a line of the log where it says something new. Returns what changed. */

@@ -31,7 +31,7 @@ function opened(place: JournalPlace): JournalStore {
 const functions = {
   scan(argument: JournalPlace & { scope: BytePath; isBaseline: boolean }): JournalScanResult {
     const { fileSystem } = openFileSystem();
-    return withRoot(fileSystem, argument.rootPath, (root) =>
+    return withRoot(fileSystem, argument, (root) =>
       scanIntoJournal(fileSystem, root, opened(argument), {
         scope: argument.scope,
         isBaseline: argument.isBaseline,
@@ -49,7 +49,7 @@ const functions = {
   rename(argument: JournalPlace): void {
     const { fileSystem } = openFileSystem();
     const journal = opened(argument);
-    withRoot(fileSystem, argument.rootPath, (root) =>
+    withRoot(fileSystem, argument, (root) =>
       journal.transaction(() => {
         for (const { path, number } of journal.directories()) {
           const key = keyAt(root, path);
@@ -62,7 +62,7 @@ const functions = {
   async look(argument: JournalPlace & { requests: readonly LookRequest[]; census: Census }): Promise<LookAnswer[]> {
     await initHashing();
     const { fileSystem } = openFileSystem();
-    return withRoot(fileSystem, argument.rootPath, (root) =>
+    return withRoot(fileSystem, argument, (root) =>
       lookAtPlaces(weakened(fileSystem, argument), root, argument.requests, {
         durable: true,
         strong: false,
@@ -76,13 +76,13 @@ const functions = {
   census(argument: JournalPlace): Census {
     if (argument.weakened.includes('census')) return { writers: [], hiddenProcesses: 0, isComplete: true };
     const { fileSystem } = openFileSystem();
-    return withRoot(fileSystem, argument.rootPath, (root) => takeCensus(fileSystem, argument.rootPath, root));
+    return withRoot(fileSystem, argument, (root) => takeCensus(fileSystem, argument.rootPath, root));
   },
 
   async verify(argument: JournalPlace & { waiting: readonly BytePath[] }): Promise<JournalVerification> {
     await initHashing();
     const { fileSystem } = openFileSystem();
-    return withRoot(fileSystem, argument.rootPath, (root) =>
+    return withRoot(fileSystem, argument, (root) =>
       compareWithJournal(fileSystem, root, opened(argument), {
         waiting: new Set(argument.waiting),
         hiddenName: argument.hiddenName,

@@ -349,14 +349,6 @@ export function inodeOfFile(packedStat: Uint8Array | null): string | null {
   return Buffer.from(packedStat.buffer, packedStat.byteOffset + INODE_OFFSET, INODE_BYTES).toString('latin1');
 }
 
-/** Bytes of the file system's id at the beginning of a kernel key. It may change with every mount. */
-export const FSID_BYTES = 8;
-
-/** The part of a kernel key that the object keeps over a mount. */
-export function handlePart(key: string): string {
-  return key.slice(FSID_BYTES);
-}
-
 /** An inode number in the form {@link JournalStore.placesOfInode} takes. */
 export function inodeKeyOf(ino: bigint): string {
   const bytes = Buffer.alloc(INODE_BYTES);

@@ -1,5 +1,5 @@
 /**
- * The source that sees nothing and therefore looks at everything, and the walk it needs.
+ * The walk over a tree.
  *
  * {@link walkTree} lists a tree level by level, in batches of directories, with ignore rules and file system boundaries
  * applied: it says of each object whether it is to be left alone, and does not enter what is. It works on listings as
@@ -19,7 +19,6 @@ import {
   nestedScope,
   rootScope,
 } from './core/ignore.ts';
-import type { ChangeSource, SourceCheckpoint } from './source.ts';
 
 /** What the walk says of one object of a listing. */
 export const VERDICT = {
@@ -121,21 +120,6 @@ export function readRootScope(fileSystem: FileSystem, root: Fd, ignore: IgnoreSe
     });
   }
   return rootScope(ignore, text);
-}
-
-/** The source for file systems that tell nothing. */
-export function scanSource(whyNotBetter: string): ChangeSource {
-  let period = 0;
-  return {
-    backend: 'scan',
-    whyNotBetter,
-    async checkpoint(scope: BytePath): Promise<SourceCheckpoint> {
-      period++;
-      return { period, dirty: [], gaps: [{ kind: 'backend-blind', scope }] };
-    },
-    async settled() {},
-    async close() {},
-  };
 }
 
 /** Verdicts on one listing; directories to enter are added to `next`. */
