@@ -24,6 +24,9 @@ export const SYNCFS_FILES = 64;
  */
 const TICK_NS = 20_000_000n;
 
+/** What a failed writeback is told by, once. */
+export const WRITEBACK_FAULTS: ReadonlySet<string> = new Set(['EIO', 'ENOSPC', 'EDQUOT']);
+
 /** What file systems say that have nothing to sync. */
 const CANNOT_SYNC: ReadonlySet<string> = new Set(['EINVAL', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP', 'EROFS']);
 
@@ -106,7 +109,7 @@ function syncTwice(fd: Fd): 'suspect' | null {
   } catch (error) {
     const code = errnoOf(error);
     if (CANNOT_SYNC.has(code)) return null;
-    if (code !== 'EIO') throw error;
+    if (!WRITEBACK_FAULTS.has(code)) throw error;
     fdatasyncSync(fd);
     return 'suspect';
   }
