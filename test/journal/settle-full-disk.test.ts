@@ -7,21 +7,21 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { initHashing } from '../../src/journal/hash.ts';
 import { settleFiles } from '../../src/journal/settle.ts';
 import type { FileSystem } from '../../src/platform/filesystem.ts';
-import { type MountedFolder, mountedFolder, whyNoMount } from '../support/file-systems.ts';
+import { type Mount, mountFresh, whyNotMountable } from '../support/mounts.ts';
 import { SettleFolder, verdictOf } from '../support/settle-tools.ts';
 import { bytePath, NATIVE } from '../support/supply-tools.ts';
 
-const canRun = NATIVE !== null && whyNoMount('tmpfs') === null && whyNoMount('ext4') === null;
+const canRun = NATIVE !== null && whyNotMountable('tmpfs') === null && whyNotMountable('ext4') === null;
 
 beforeAll(initHashing);
 
 describe.skipIf(!canRun)('a disk that takes no more', () => {
   const native = NATIVE as FileSystem;
-  let below: MountedFolder;
+  let below: Mount;
   let folder: SettleFolder;
   beforeEach(() => {
-    below = mountedFolder('tmpfs', ['size=30m']);
-    const [image, mounted] = [join(below.path, 'image'), join(below.outside, 'full')];
+    below = mountFresh('tmpfs', { sizeMib: 30 });
+    const [image, mounted] = [join(below.folder, 'image'), join(below.outside, 'full')];
     mkdirSync(mounted);
     for (const [command = '', ...args] of [
       ['truncate', '-s', '100m', image],
@@ -36,7 +36,7 @@ describe.skipIf(!canRun)('a disk that takes no more', () => {
   afterEach(() => {
     folder.close();
     spawnSync('umount', ['-l', folder.path]);
-    below.dispose();
+    below.unmount();
   });
 
   test.each([
