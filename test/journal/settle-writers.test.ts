@@ -158,7 +158,7 @@ describe.each(MOUNT_TYPES)('%s', (kind) => {
         }
         const [last] = folder.settle(['aio'], {}, true);
         expect(digestOf(last)).toBe(final());
-      });
+      }, 120_000);
     });
 
     describe('a write that has stamped the file and not yet copied all its data', () => {
