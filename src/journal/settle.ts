@@ -55,7 +55,10 @@ export type SettleResult =
   | {
       readonly path: BytePath;
       readonly outcome: 'settled';
-      /** `closed`: no lease, but a complete census found no writer. */
+      /**
+       * `leased`: nobody could write while it was read. `closed`: no lease, but a complete census found no writer; it
+       * cannot see asynchronous writes whose descriptor is closed. `unproven`: it was at rest as far as stats tell.
+       */
       readonly proof: 'leased' | 'closed' | 'unproven';
       readonly packedStat: Uint8Array;
       readonly digests: Digests;
