@@ -19,10 +19,13 @@ import type { Ground } from './settle-ground.ts';
 export const SYNCFS_FILES = 64;
 
 /**
- * Stamps move with the kernel's tick, 10 ms at most, where they do not move with each change that follows a look. Within
- * that time of its last change a file can change without a sign.
+ * Before Linux 6.13, stamps move with the kernel's tick, 10 ms at most: within that time of its last change a file can
+ * change without a sign. Since then every change that follows a look gets a stamp of its own.
  */
 const TICK_NS = 20_000_000n;
+
+/** What a failed writeback is told by, once. */
+export const WRITEBACK_FAULTS: ReadonlySet<string> = new Set(['EIO', 'ENOSPC', 'EDQUOT']);
 
 /** What file systems say that have nothing to sync. */
 const CANNOT_SYNC: ReadonlySet<string> = new Set(['EINVAL', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP', 'EROFS']);
@@ -66,13 +69,14 @@ function syncAll(fileSystem: FileSystem, root: Fd): boolean {
 }
 
 /**
- * True where no change after the look can have come before the reading without moving a stamp: the lease has shown that
- * nobody was in the middle of writing, and the last change is so long ago that the next one gets another stamp.
+ * True where no change after the look can have come before the reading without moving a stamp: the last change is so
+ * long ago that the next one gets another stamp. That nobody was in the middle of a write at the look is what its lease
+ * says; where there was none, what is read is `closed` or `unproven`, and its being on disk is no more than that.
  */
-function isCoveredBySyncfs({ packedStat, isLeased, seenNs }: Sighted, ground: Ground): boolean {
+function isCoveredBySyncfs({ packedStat, seenNs }: Sighted, ground: Ground): boolean {
   const stat = unpackStat(packedStat);
   if (stat.dev !== ground.dev) return false;
-  const latest = seenNs - (isLeased && !hasCoarseStamps(stat) ? TICK_NS : RECENT_NS);
+  const latest = seenNs - (hasCoarseStamps(stat) ? RECENT_NS : TICK_NS);
   return stat.mtimeNs <= latest && stat.ctimeNs <= latest;
 }
 
@@ -106,7 +110,7 @@ function syncTwice(fd: Fd): 'suspect' | null {
   } catch (error) {
     const code = errnoOf(error);
     if (CANNOT_SYNC.has(code)) return null;
-    if (code !== 'EIO') throw error;
+    if (!WRITEBACK_FAULTS.has(code)) throw error;
     fdatasyncSync(fd);
     return 'suspect';
   }

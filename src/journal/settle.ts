@@ -21,7 +21,7 @@ import { unpackStat } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import type { WriterView } from './census.ts';
 import type { Digests } from './core/entry.ts';
-import { makeDurable, type SyncFault } from './durable.ts';
+import { makeDurable, type SyncFault, WRITEBACK_FAULTS } from './durable.ts';
 import { type Clock, openForWriting, opening, ReadRefused, systemClock } from './held-file.ts';
 import { digestProven, type Hashed } from './proven-digest.ts';
 import { type Ground, groundOf } from './settle-ground.ts';
@@ -33,6 +33,11 @@ export interface SettleRequest {
   readonly path: BytePath;
   /** Somebody had it open with O_DIRECT: what the page cache holds is compared with what the disk holds. */
   readonly isDirect: boolean;
+  /**
+   * The last answer for this file was a problem. The kernel tells a failed writeback once, and what it could not write
+   * counts as written from then on: only the disk itself can say that it is there now.
+   */
+  readonly isSuspect?: boolean;
 }
 
 export interface SettleOptions {
@@ -50,7 +55,10 @@ export type SettleResult =
   | {
       readonly path: BytePath;
       readonly outcome: 'settled';
-      /** `closed`: no lease, but a complete census found no writer. */
+      /**
+       * `leased`: nobody could write while it was read. `closed`: no lease, but a complete census found no writer; it
+       * cannot see asynchronous writes whose descriptor is closed. `unproven`: it was at rest as far as stats tell.
+       */
       readonly proof: 'leased' | 'closed' | 'unproven';
       readonly packedStat: Uint8Array;
       readonly digests: Digests;
@@ -59,6 +67,7 @@ export type SettleResult =
   | { readonly path: BytePath; readonly outcome: 'hot'; readonly reason: string }
   /** No longer there as a regular file. */
   | { readonly path: BytePath; readonly outcome: 'gone' }
+  /** Until it settles, ask for it with `isSuspect`. */
   | { readonly path: BytePath; readonly outcome: 'problem'; readonly problem: Problem };
 
 /** A file at its first look. */
@@ -141,7 +150,8 @@ function settle(batch: Batch, one: Sighted, fault: SyncFault | null): SettleResu
   const { path } = one.request;
   if (fault !== null && fault !== 'suspect') return { path, outcome: 'problem', problem: fault };
   try {
-    const { digests, packedStat, isLeased } = fault === null ? readTrusting(batch, one) : read(batch, one, true);
+    const isSuspect = fault === 'suspect' || one.request.isSuspect === true;
+    const { digests, packedStat, isLeased } = isSuspect ? read(batch, one, true) : readTrusting(batch, one);
     return { path, outcome: 'settled', proof: proofOf(batch, one, isLeased), packedStat, digests };
   } catch (error) {
     return error instanceof ReadRefused && error.why === 'changed' ? 'changed' : refused(path, error);
@@ -153,7 +163,7 @@ function readTrusting(batch: Batch, one: Sighted): Hashed {
   try {
     return read(batch, one, false);
   } catch (error) {
-    if (!(error instanceof ReadRefused) || error.problem.code !== 'EIO') throw error;
+    if (!(error instanceof ReadRefused) || !WRITEBACK_FAULTS.has(error.problem.code)) throw error;
     return read(batch, one, true);
   }
 }

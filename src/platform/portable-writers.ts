@@ -12,7 +12,7 @@ const PF_KTHREAD = 0x00200000;
 
 type Wanted = (dev: bigint, name: string) => boolean;
 
-/** As documented at the file system. Takes about ten times as long as the native one. */
+/** As documented at the file system. Takes several times as long as the native one. */
 export function portableOpenWriters(device: bigint, prefix: string): OpenWriters {
   const isWanted: Wanted = (dev, name) => dev === device || name.startsWith(prefix);
   const pids = namesIn('/proc').filter((name) => /^\d+$/.test(name));

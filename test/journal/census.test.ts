@@ -4,14 +4,21 @@ import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type OpenWriter, takeCensus, writerView } from '../../src/journal/census.ts';
+import { IMPLEMENTATIONS } from '../platform/implementations.ts';
 import { SettleFolder } from '../support/settle-tools.ts';
-import { FILE_SYSTEMS, Writer } from '../support/supply-tools.ts';
+import { Writer } from '../support/supply-tools.ts';
+import { disposePrograms, RunningWriter, whyNoCompiler } from '../support/writer-programs.ts';
+
+/** The old kernel has no ioctl for mappings, no statx and no numbers of mounts; paths play no part here. */
+const WAYS = IMPLEMENTATIONS.filter(({ name }) => name !== 'portable, checked');
+
+afterAll(disposePrograms);
 
 const canMount = process.geteuid?.() === 0 && spawnSync('unshare', ['-m', 'true']).status === 0;
 
-describe.runIf(process.platform === 'linux').each(FILE_SYSTEMS.map((one) => [one.kind, one] as const))(
+describe.runIf(process.platform === 'linux').each(WAYS.map(({ name, fileSystem }) => [name, fileSystem] as const))(
   '%s',
   (_, fileSystem) => {
     let folder: SettleFolder;
@@ -134,6 +141,28 @@ describe.runIf(process.platform === 'linux').each(FILE_SYSTEMS.map((one) => [one
       ]);
     });
 
+    test.skipIf(whyNoCompiler() !== null).each([[[]], [['quiet']]])(
+      'a mapping without a descriptor %j',
+      async (words) => {
+        fs.writeFileSync(folder.at('f'), Buffer.alloc(4096));
+        const writer = new RunningWriter('map-writer', folder.at('f'), ...words);
+        await writer.says('ready');
+        const { writers } = folder.census();
+        expect(writers.filter(({ pid }) => pid === writer.pid)).toMatchObject([
+          { path: 'f', inode: inodeOf(folder.at('f')), how: 'mapping', process: 'map-writer' },
+        ]);
+        await writer.end();
+      },
+    );
+
+    test('a mapping for reading only is none', () => {
+      // The addon itself and every library is one.
+      const root = fileSystem.openRoot('/');
+      const { writers } = takeCensus(fileSystem, '/', root);
+      fileSystem.close(root);
+      expect(writers.filter(({ path, how }) => how === 'mapping' && path?.endsWith('.so.6'))).toEqual([]);
+    });
+
     test('the whole machine as root', () => {
       open(folder.at('f'), 'w');
       const root = fileSystem.openRoot('/');
@@ -182,12 +211,12 @@ describe.runIf(process.platform === 'linux').each(FILE_SYSTEMS.map((one) => [one
   },
 );
 
-test.runIf(FILE_SYSTEMS.length > 1)('both ways of taking it agree', () => {
-  const censuses = FILE_SYSTEMS.map((fileSystem) => {
+test('all ways of taking it agree', () => {
+  const censuses = WAYS.map(({ fileSystem }) => {
     const folder = new SettleFolder(fileSystem, tmpdir());
     const { writers } = folder.census();
     folder.close();
     return writers.filter(({ pid }) => pid === process.pid).map(({ path, how }) => `${path} ${how}`);
   });
-  expect(censuses[0]).toEqual(censuses[1]);
+  for (const census of censuses) expect(census).toEqual(censuses[0]);
 });

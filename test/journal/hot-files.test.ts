@@ -5,35 +5,35 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hashBytes, initHashing } from '../../src/journal/hash.ts';
 import { captureHotFile, snapshotFile } from '../../src/journal/hot-files.ts';
 import type { Fd, FileSystem } from '../../src/platform/filesystem.ts';
-import { MOUNT_KINDS, type MountedFolder, type MountKind, mountedFolder, whyNoMount } from '../support/file-systems.ts';
+import { MOUNT_TYPES, type Mount, type MountType, mountFresh, whyNotMountable } from '../support/mounts.ts';
 import { SettleFolder } from '../support/settle-tools.ts';
 import { bytePath, NATIVE, Writer } from '../support/supply-tools.ts';
 import { disposePrograms, RunningWriter, whyNoCompiler } from '../support/writer-programs.ts';
 
 const native = NATIVE as FileSystem;
-const REFLINKS: readonly MountKind[] = ['xfs', 'btrfs'];
+const REFLINKS: readonly MountType[] = ['xfs', 'btrfs'];
 
 beforeAll(initHashing);
 afterAll(disposePrograms);
 
-describe.each(MOUNT_KINDS)('%s', (kind) => {
-  describe.skipIf(NATIVE === null || whyNoCompiler() !== null || whyNoMount(kind) !== null)('mounted', () => {
-    let mounted: MountedFolder;
+describe.each(MOUNT_TYPES)('%s', (kind) => {
+  describe.skipIf(NATIVE === null || whyNoCompiler() !== null || whyNotMountable(kind) !== null)('mounted', () => {
+    let mounted: Mount;
     let folder: SettleFolder;
     let staging: Fd;
     beforeAll(() => {
-      mounted = mountedFolder(kind);
-      for (const name of ['root', 'staging']) mkdirSync(join(mounted.path, name));
-      folder = new SettleFolder(native, join(mounted.path, 'root'));
-      staging = native.openRoot(join(mounted.path, 'staging'));
+      mounted = mountFresh(kind);
+      for (const name of ['root', 'staging']) mkdirSync(join(mounted.folder, name));
+      folder = new SettleFolder(native, join(mounted.folder, 'root'));
+      staging = native.openRoot(join(mounted.folder, 'staging'));
     });
     afterAll(() => {
       native.close(staging);
       folder?.close();
-      mounted?.dispose();
+      mounted?.unmount();
     });
 
-    const staged = () => readdirSync(join(mounted.path, 'staging'));
+    const staged = () => readdirSync(join(mounted.folder, 'staging'));
     const capture = (name: string, policy: 'defer' | 'snapshot' | 'copy') =>
       captureHotFile(native, folder.root, bytePath(name), staging, policy);
     const discard = (result: { readonly captured?: string }) =>
@@ -57,7 +57,7 @@ describe.each(MOUNT_KINDS)('%s', (kind) => {
         const digests = hashBytes(content, 'both');
         expect(result).toMatchObject({ outcome: 'captured', isTorn: false, sizeBytes: content.length, digests });
         if (result.outcome !== 'captured') throw new Error('not captured');
-        expect(readFileSync(join(mounted.path, 'staging', result.captured)).equals(content)).toBe(true);
+        expect(readFileSync(join(mounted.folder, 'staging', result.captured)).equals(content)).toBe(true);
         discard(result);
       }
       await writer.close();
@@ -77,7 +77,7 @@ describe.each(MOUNT_KINDS)('%s', (kind) => {
           if (result.outcome !== 'captured') throw new Error(JSON.stringify(result));
           writer.go();
           await writer.says('stored');
-          expect(readFileSync(join(mounted.path, 'staging', result.captured))[0]).toBe(2 * stores - 1);
+          expect(readFileSync(join(mounted.folder, 'staging', result.captured))[0]).toBe(2 * stores - 1);
           discard(result);
         }
         await writer.end();

@@ -101,6 +101,14 @@ describe.skipIf(NATIVE === null || !canChangeUser)('another user', () => {
   test('sees writers of his own, and that there are processes he cannot look into', () => {
     expect(asUser('census', 'own')).toEqual({ own: [['own', 'descriptor']], hides: true, isComplete: false });
   });
+
+  test('knows that there may be more where /proc hides the processes of others', ({ skip }) => {
+    const script = 'mount -t proc -o hidepid=invisible proc /proc && exec setpriv "$@"';
+    const args = ['-m', 'sh', '-c', script, 'sh', ...AS_USER, process.execPath, ...words('census', ['own'])];
+    const { stdout, stderr, status } = spawnSync('unshare', args, { encoding: 'utf8' });
+    if (status !== 0) skip(`no such /proc here: ${stderr}`);
+    expect(JSON.parse(stdout)).toEqual({ own: [['own', 'descriptor']], hides: false, isComplete: false });
+  });
 });
 
 describe.skipIf(NATIVE === null || whyNoCompiler() !== null)('the signal of a broken lease', () => {

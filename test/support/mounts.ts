@@ -6,17 +6,35 @@ import { join } from 'node:path';
 
 export type MountType = 'ext4' | 'xfs' | 'btrfs' | 'tmpfs' | 'overlay';
 
+export const MOUNT_TYPES: readonly MountType[] = ['ext4', 'xfs', 'btrfs', 'tmpfs', 'overlay'];
+
 /** A mounted file system and what it takes to get rid of it. */
 export interface Mount {
   readonly type: MountType;
   readonly folder: string;
+  /** A folder on the disk of the machine, gone with the mount; on overlayfs it holds the layers. */
+  readonly outside: string;
+  /** Takes the file system away and mounts it again; only for those with an image. */
+  remount(): void;
   unmount(): void;
 }
 
-const SIZE_MIB = 320;
+export interface MountOptions {
+  /** How large it is, unless an overlay. Images are sparse; xfs takes no less than 300. */
+  readonly sizeMib?: number;
+}
 
-/** Why file systems of this type cannot be mounted here, or null. */
+const SIZE_MIB = 1024;
+
+const reasons = new Map<MountType, string | null>();
+
+/** Why file systems of this type cannot be mounted here, or null. Tried once for each. */
 export function whyNotMountable(type: MountType): string | null {
+  if (!reasons.has(type)) reasons.set(type, tryMount(type));
+  return reasons.get(type) ?? null;
+}
+
+function tryMount(type: MountType): string | null {
   if (process.platform !== 'linux') return 'needs Linux';
   if (process.geteuid?.() !== 0) return 'needs root';
   const tool = `mkfs.${type}`;
@@ -31,28 +49,31 @@ export function whyNotMountable(type: MountType): string | null {
 }
 
 /** An empty file system; whoever asks unmounts. Throws where a command fails. */
-export function mountFresh(type: MountType): Mount {
-  const base = fs.mkdtempSync(join(tmpdir(), `tidemark-${type}-`));
-  const folder = join(base, 'mounted');
+export function mountFresh(type: MountType, { sizeMib = SIZE_MIB }: MountOptions = {}): Mount {
+  const outside = fs.mkdtempSync(join(tmpdir(), `tidemark-${type}-`));
+  const [folder, image] = [join(outside, 'mounted'), join(outside, 'image')];
   fs.mkdirSync(folder);
-  const unmount = () => {
+  const leave = () => {
     // Lazily, for a killed child may still be on its way out.
     spawnSync('umount', ['-l', folder]);
-    fs.rmSync(base, { recursive: true, force: true });
+  };
+  const unmount = () => {
+    leave();
+    fs.rmSync(outside, { recursive: true, force: true });
+  };
+  const remount = () => {
+    leave();
+    run('mount', ['-o', 'loop', image, folder]);
   };
   try {
-    mountAt(type, base, folder);
+    if (type === 'tmpfs') run('mount', ['-t', 'tmpfs', '-o', `size=${sizeMib}m`, 'tidemark', folder]);
+    else if (type === 'overlay') mountOverlay(outside, folder);
+    else mountImage(type, image, folder, sizeMib);
   } catch (error) {
     unmount();
     throw error;
   }
-  return { type, folder, unmount };
-}
-
-function mountAt(type: MountType, base: string, folder: string): void {
-  if (type === 'tmpfs') run('mount', ['-t', 'tmpfs', '-o', `size=${SIZE_MIB}m`, 'tidemark', folder]);
-  else if (type === 'overlay') mountOverlay(base, folder);
-  else mountImage(type, join(base, 'image'), folder);
+  return { type, folder, outside, remount, unmount };
 }
 
 function mountOverlay(base: string, folder: string): void {
@@ -61,9 +82,9 @@ function mountOverlay(base: string, folder: string): void {
   run('mount', ['-t', 'overlay', '-o', layers, 'tidemark', folder]);
 }
 
-function mountImage(type: string, image: string, folder: string): void {
+function mountImage(type: string, image: string, folder: string, sizeMib: number): void {
   fs.writeFileSync(image, '');
-  fs.truncateSync(image, SIZE_MIB << 20);
+  fs.truncateSync(image, sizeMib * 2 ** 20);
   run(`mkfs.${type}`, [type === 'ext4' ? '-F' : '-f', '-q', image]);
   run('mount', ['-o', 'loop', image, folder]);
 }

@@ -10,6 +10,7 @@ export type WriterProgram =
   | 'aio-writer'
   | 'map-writer'
   | 'open-writer'
+  | 'power-loss'
   | 'ring-writer'
   | 'stalled-writer'
   | 'thread-writer';
@@ -31,7 +32,8 @@ export function disposePrograms(): void {
   compiled.clear();
 }
 
-function programFor(name: WriterProgram): string {
+/** Path of the compiled program. */
+export function programFor(name: WriterProgram): string {
   const known = compiled.get(name);
   if (known !== undefined) return known;
   folder ??= mkdtempSync(join(tmpdir(), 'tidemark-writers-'));
