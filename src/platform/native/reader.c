@@ -151,6 +151,7 @@ static int start_thread(struct tm_reader *reader) {
   int error = pthread_create(&reader->thread, NULL, run, reader);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   reader->is_running = error == 0;
+  if (error == 0) pthread_setname_np(reader->thread, "tidemark-events");
   errno = error;
   return error == 0 ? 0 : -1;
 }
