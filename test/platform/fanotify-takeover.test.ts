@@ -44,13 +44,13 @@ describe.skipIf(missing !== null)(`takeover${missing === null ? '' : ` (${missin
     fs.rmSync(join(log, '..'), { recursive: true });
   });
 
-  it(`after ${KILLS} kills under load nothing is lost`, { timeout: 120_000 }, async () => {
+  it(`after ${KILLS} kills under load nothing is lost`, { timeout: 300_000 }, async () => {
     const { written, lost } = await killReaders(KILLS, 'note(names); reader.commit();');
     expect(lost).toEqual([]);
     console.log(`${written} files written, ${KILLS} readers killed, ${lost.length} lost`);
   });
 
-  it('a reader that commits before it noted is caught', { timeout: 120_000 }, async () => {
+  it('a reader that commits before it noted is caught', { timeout: 300_000 }, async () => {
     const { lost } = await killReaders(CONTROL_KILLS, 'reader.commit(); note(names);');
     expect(lost.length).toBeGreaterThan(0);
   });
