@@ -53,7 +53,7 @@ export class FanotifyReader {
   constructor({ group, ring }: GroupDescriptors, listener: ReaderListener, options: ReaderOptions = {}) {
     const limit = options.directoryLimit ?? DIRECTORY_LIMIT;
     this.#listener = listener;
-    this.#handle = this.#addon.startReader(group, ring, limit, (news) => this.#hear(news));
+    this.#handle = this.#addon.startReader(group, ring, limit, (news) => this.#receive(news));
   }
 
   /**
@@ -149,8 +149,18 @@ export class FanotifyReader {
     this.#cancelBarriers();
   }
 
+  /** What a listener throws is to be an uncaught error; thrown out of a native callback it would be a mere warning. */
+  #receive(news: number): void {
+    try {
+      if (!this.#isStopped) this.#hear(news);
+    } catch (error) {
+      setImmediate(() => {
+        throw error;
+      });
+    }
+  }
+
   #hear(news: number): void {
-    if (this.#isStopped) return;
     if (news & BARRIER) this.#passBarriers();
     if (news & FAILED) this.#cancelBarriers();
     if (news & MOUNTS) this.#listener.onMountsChanged();

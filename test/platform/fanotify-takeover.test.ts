@@ -18,6 +18,7 @@ const CONTROL_KILLS = 15;
 const RING_BYTES = 1 << 20;
 
 /** Where `native/ring.h` has these in the ring's header. */
+const HEADER_BYTES = 4096;
 const VERSION_AT = 8;
 const WRITTEN_AT = 32;
 const SILENT = { onReadable() {}, onMountsChanged() {} };
@@ -43,13 +44,13 @@ describe.skipIf(missing !== null)(`takeover${missing === null ? '' : ` (${missin
     fs.rmSync(join(log, '..'), { recursive: true });
   });
 
-  it(`after ${KILLS} kills under load nothing is lost`, { timeout: 120_000 }, async () => {
+  it(`after ${KILLS} kills under load nothing is lost`, { timeout: 300_000 }, async () => {
     const { written, lost } = await killReaders(KILLS, 'note(names); reader.commit();');
     expect(lost).toEqual([]);
     console.log(`${written} files written, ${KILLS} readers killed, ${lost.length} lost`);
   });
 
-  it('a reader that commits before it noted is caught', { timeout: 120_000 }, async () => {
+  it('a reader that commits before it noted is caught', { timeout: 300_000 }, async () => {
     const { lost } = await killReaders(CONTROL_KILLS, 'reader.commit(); note(names);');
     expect(lost.length).toBeGreaterThan(0);
   });
@@ -103,7 +104,7 @@ describe.skipIf(missing !== null)(`takeover${missing === null ? '' : ` (${missin
       takeAll(reader, 100).flatMap(({ events }) => events.map(({ name }) => name));
 
     beforeEach(() => {
-      recorder = new Recorder(mount.folder);
+      recorder = new Recorder(mount.folder, { ringBytes: RING_BYTES });
     });
     afterEach(() => recorder.close());
 
@@ -155,8 +156,8 @@ describe.skipIf(missing !== null)(`takeover${missing === null ? '' : ` (${missin
       fs.readSync(recorder.group.ring, header, 0, 64, 0);
       const end = Number(header.readBigUInt64LE(WRITTEN_AT));
       const torn = Buffer.alloc(24);
-      fs.readSync(recorder.group.ring, torn, 0, 24, 4096);
-      fs.writeSync(recorder.group.ring, torn, 0, 24, 4096 + end);
+      fs.readSync(recorder.group.ring, torn, 0, 24, HEADER_BYTES);
+      fs.writeSync(recorder.group.ring, torn, 0, 24, HEADER_BYTES + end);
       const successor = new FanotifyReader(recorder.group, SILENT);
       const batches = takeAll(successor, 100);
       expect(batches.map(({ overflowed, events }) => [overflowed, events.length])).toEqual([
@@ -167,6 +168,42 @@ describe.skipIf(missing !== null)(`takeover${missing === null ? '' : ` (${missin
       await successor.barrier();
       expect(names(successor)).toEqual(['b']);
       successor.stop();
+    });
+
+    it('says that something was lost where it holds nonsense, and goes on', async () => {
+      fs.mkdirSync(join(mount.folder, 'd'));
+      for (let index = 0; index < 50; index++) {
+        write(`f${index}`);
+        fs.renameSync(join(mount.folder, `f${index}`), join(mount.folder, `d/g${index}`));
+      }
+      await recorder.reader.barrier();
+      recorder.reader.stop();
+      const sound = Buffer.alloc(64 << 10);
+      fs.readSync(recorder.group.ring, sound, 0, sound.length, HEADER_BYTES);
+      const header = Buffer.alloc(64);
+      fs.readSync(recorder.group.ring, header, 0, 64, 0);
+      const end = Number(header.readBigUInt64LE(WRITTEN_AT));
+      let losses = 0;
+      for (let round = 0; round < 200; round++) {
+        const damaged = Buffer.from(sound);
+        for (let hit = 0; hit <= round % 8; hit++) {
+          const at = (round * 7919 + hit * 104_729) % end;
+          damaged[at] = (damaged[at] ?? 0) ^ (1 << (round % 8));
+          if (round % 3 === 0) damaged.fill(round, at, Math.min(end, at + 16));
+        }
+        fs.writeSync(recorder.group.ring, damaged, 0, end, HEADER_BYTES);
+        const successor = new FanotifyReader(recorder.group, SILENT);
+        if (takeAll(successor, 10).some(({ overflowed }) => overflowed)) losses++;
+        successor.stop();
+      }
+      expect(losses).toBeGreaterThan(50);
+      const last = new FanotifyReader(recorder.group, SILENT);
+      takeAll(last, 100);
+      last.commit();
+      write('after');
+      await last.barrier();
+      expect(names(last)).toEqual(['after']);
+      last.stop();
     });
 
     it('is refused while another process reads it', async () => {

@@ -154,10 +154,11 @@ export interface ChildOptions {
   readonly uid?: number;
 }
 
-/** A process that runs `body` with `platform` and node:fs as `fs` at hand. Its output is to be read by the caller. */
+/** A process that runs `body` with `platform`, its file `platformFile` and node:fs as `fs` at hand. Its output is to be read by the caller. */
 export function startChild(body: string, { passed = [], uid }: ChildOptions = {}): ChildProcess {
   const script = `import * as fs from 'node:fs';
-    const platform = await import(${JSON.stringify(bundlePlatform())});
+    const platformFile = ${JSON.stringify(bundlePlatform())};
+    const platform = await import(platformFile);
     ${body}`;
   return spawn(process.execPath, ['--input-type=module', '-e', script], {
     cwd: '/',

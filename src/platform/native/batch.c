@@ -86,8 +86,10 @@ static void point(const struct tm_batcher *batcher, const struct batch *batch, u
 }
 
 /* No slot used, and two for each name of a batch; returns how many events the batch may have. */
-static uint32_t begin_slots(struct tm_batcher *batcher, uint32_t limit) {
+static uint32_t begin_slots(struct tm_batcher *batcher, uint32_t limit, size_t room) {
   uint32_t wanted = batcher->slot_count;
+  /* More do not fit, whatever is asked for. */
+  if (limit > room / sizeof(struct head)) limit = (uint32_t)(room / sizeof(struct head));
   while (wanted / 4 < limit) wanted *= 2;
   struct tm_batch_slot *slots = wanted == batcher->slot_count ? NULL : calloc(wanted, sizeof *slots);
   if (slots != NULL) {
@@ -238,7 +240,7 @@ void tm_batcher_take(struct tm_batcher *batcher, const struct tm_ring *ring, uns
     tm_keys_clear(&batcher->directories);
     batch.flags |= TM_BATCH_RESET;
   }
-  batch.limit = begin_slots(batcher, limit);
+  batch.limit = begin_slots(batcher, limit, room);
   size_t length;
   const unsigned char *bytes;
   uint64_t end = tm_ring_written(ring), position = batcher->taken;

@@ -11,6 +11,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/*
+ * After a read of less than this the reader lets some more events come, unless a barrier is asked for: meanwhile the
+ * kernel merges, and neither thread is woken for each event (measured: eleven events a read without it).
+ */
+#define SMALL_READ_BYTES (1 << 16)
+#define REST_MS 1
+
 /* A barrier that is being worked on: passed when the queue ran empty, or when all events of its time were read. */
 struct barrier {
   bool is_active;
@@ -58,8 +65,8 @@ static void end_barrier(struct tm_reader *reader, struct barrier *barrier, bool 
   tell(reader, TM_NEWS_BARRIER);
 }
 
-/* One read. Returns false where the group cannot be read any more. */
-static bool read_events(struct tm_reader *reader, unsigned char *at, size_t room, struct barrier *barrier) {
+/* One read. Returns the bytes read, -1 where the group cannot be read any more. */
+static ssize_t read_events(struct tm_reader *reader, unsigned char *at, size_t room, struct barrier *barrier) {
   ssize_t bytes = read(reader->group, at, room);
   int error = bytes < 0 ? errno : 0;
   if (bytes > 0) {
@@ -76,10 +83,10 @@ static bool read_events(struct tm_reader *reader, unsigned char *at, size_t room
   } else if (error != EAGAIN && error != EINTR) {
     atomic_store(&reader->error, error == 0 ? EIO : error);
     tell(reader, TM_NEWS_FAILED);
-    return false;
+    return -1;
   }
   end_barrier(reader, barrier, error == EAGAIN);
-  return true;
+  return bytes > 0 ? bytes : 0;
 }
 
 /* Room for the next read. Where there is none, `starved` is set first, so that no commit is missed in between. */
@@ -99,26 +106,37 @@ static void hear_wake(const struct tm_reader *reader) {
   if (read(reader->wake, &count, sizeof count) < 0) return;
 }
 
+/*
+ * Waits for something to do; true where there may be events. A barrier whose events are not known by number is passed
+ * by reading until there is nothing, so with a barrier there is no waiting.
+ */
+static bool wait_for_events(struct tm_reader *reader, bool has_room, bool rests, bool has_barrier) {
+  struct pollfd watched[3] = {
+      {.fd = has_room && !rests ? reader->group : -1, .events = POLLIN},
+      {.fd = reader->wake, .events = POLLIN},
+      {.fd = reader->mounts, .events = POLLPRI},
+  };
+  int patience_ms = rests ? REST_MS : -1;
+  if (poll(watched, TM_COUNT(watched), has_barrier && has_room ? 0 : patience_ms) < 0) return false;
+  if (watched[1].revents) hear_wake(reader);
+  if (watched[2].revents) tell(reader, TM_NEWS_MOUNTS);
+  return has_room && (watched[0].revents || has_barrier);
+}
+
 static void *run(void *argument) {
   struct tm_reader *reader = argument;
   struct barrier barrier = {.is_active = false};
   unsigned char *at = NULL;
+  bool rests = false;
   if (tm_ring_written(&reader->ring) != tm_ring_committed(&reader->ring)) tell_readable(reader);
   while (!atomic_load(&reader->stopping)) {
     size_t room = find_room(reader, &at);
     begin_barrier(reader, &barrier);
     end_barrier(reader, &barrier, false);
-    struct pollfd watched[3] = {
-        {.fd = room > 0 ? reader->group : -1, .events = POLLIN},
-        {.fd = reader->wake, .events = POLLIN},
-        {.fd = reader->mounts, .events = POLLPRI},
-    };
-    /* A barrier whose events are not known by number is passed by reading until there is nothing. */
-    if (poll(watched, TM_COUNT(watched), barrier.is_active && room > 0 ? 0 : -1) < 0 && errno != EINTR) continue;
-    if (watched[1].revents) hear_wake(reader);
-    if (watched[2].revents) tell(reader, TM_NEWS_MOUNTS);
-    bool is_wanted = watched[0].revents != 0 || barrier.is_active;
-    if (room > 0 && is_wanted && !read_events(reader, at, room, &barrier)) break;
+    bool may_read = wait_for_events(reader, room > 0, rests && !barrier.is_active, barrier.is_active);
+    ssize_t bytes = may_read ? read_events(reader, at, room, &barrier) : 0;
+    if (bytes < 0) break;
+    rests = bytes > 0 && bytes < SMALL_READ_BYTES;
   }
   return NULL;
 }
@@ -151,6 +169,7 @@ static int start_thread(struct tm_reader *reader) {
   int error = pthread_create(&reader->thread, NULL, run, reader);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   reader->is_running = error == 0;
+  if (error == 0) pthread_setname_np(reader->thread, "tidemark-events");
   errno = error;
   return error == 0 ? 0 : -1;
 }
