@@ -60,7 +60,7 @@
 #define AT_START active
 #endif
 
-/* ---- The file -------------------------------------------------------------------------------------------------- */
+/* ---- The file ---------------------------------------------------------------------------------------------------- */
 
 byte cache;               /* the content that a read returns */
 byte disk;                /* the content that a power loss leaves */
@@ -72,7 +72,7 @@ byte stamp;               /* size, mtime and ctime in one: the stat */
 /* What the file holds once the cache is written back or dropped. */
 #define CONTENT (cache_is_dirty -> cache : disk)
 
-/* ---- The writers, as the kernel knows them ------------------------------------------------------------------------ */
+/* ---- The writers, as the kernel knows them ----------------------------------------------------------------------- */
 
 byte open_writers;      /* descriptions open for writing, to the very end of their last close: a lease is refused */
 byte visible_writers;   /* those that /proc shows; a closed descriptor with IO in flight is not among them */
@@ -82,7 +82,7 @@ bool lease;             /* the verifier holds the read lease */
 bool lease_is_broken;   /* a writer waits in open() for its release */
 bool is_killed[2];      /* this writer's machine lost power */
 
-/* ---- The fanotify group -------------------------------------------------------------------------------------------- */
+/* ---- The fanotify group ------------------------------------------------------------------------------------------ */
 
 bool listening; /* the group exists */
 bool mark;      /* the evictable ignore mark: the object is silenced */
@@ -93,7 +93,7 @@ bool overflow;  /* Q_OVERFLOW is queued; what comes after it is dropped */
  */
 bool queued;
 
-/* ---- The journal's store: outlives its processes ------------------------------------------------------------------ */
+/* ---- The journal's store: outlives its processes ----------------------------------------------------------------- */
 
 mtype = { recording, pending };
 
@@ -111,7 +111,7 @@ byte index_stamp; /*            and the stat it had */
 /* What a power loss leaves of it: recording an event is not synced, a transaction is. */
 bool durable_recorded, durable_transition, durable_hot, durable_unproven;
 
-/* ---- The worker's memory --------------------------------------------------------------------------------------------- */
+/* ---- The worker's memory ----------------------------------------------------------------------------------------- */
 
 mtype phase = recording;
 bool is_up;          /* the worker runs */
@@ -120,13 +120,13 @@ byte read_content;   /* what the verifier has read */
 byte stamp_before;   /* the stat before it read */
 bool mark_is_wanted; /* only in MUTANT_LATE_MARK */
 
-/* ---- The consumer, the end, and what the properties remember ------------------------------------------------------ */
+/* ---- The consumer, the end, and what the properties remember ----------------------------------------------------- */
 
 byte view;     /* the consumer's copy */
 bool finished; /* no writer opens any more, no fault happens, the journal takes its last checkpoint */
 bool owed;     /* the content was not the index's when the pending checkpoint began */
 
-/* ---- Names of contents and stamps ---------------------------------------------------------------------------------- */
+/* ---- Names of contents and stamps -------------------------------------------------------------------------------- */
 
 /*
  * Only equality is ever asked of them. After each change they are renamed in the order of their holders, so that states
@@ -163,7 +163,7 @@ inline rename_stamps() {
 #endif
 }
 
-/* ---- Kernel ---------------------------------------------------------------------------------------------------------- */
+/* ---- Kernel ------------------------------------------------------------------------------------------------------ */
 
 inline move_stamp() {
 #ifdef STAMPS_COUNT
@@ -218,7 +218,7 @@ end_kernel:
   od
 }
 
-/* ---- Writers --------------------------------------------------------------------------------------------------------- */
+/* ---- Writers ----------------------------------------------------------------------------------------------------- */
 
 /* The stamp moves before the data is copied, and the data is not copied at once. */
 inline write_through_cache() {
@@ -257,7 +257,8 @@ end_idle:
        do
        :: KIND(me) == BUFFERED -> write_through_cache(); atomic { notify(); unfinished_writes-- }
 
-       :: KIND(me) == DIRECT -> submit_direct(); atomic { land_direct(1 - me) }; atomic { notify(); unfinished_writes-- }
+       :: KIND(me) == DIRECT -> submit_direct(); atomic { land_direct(1 - me) };
+          atomic { notify(); unfinished_writes-- }
 
        /* A store to a page that is dirty already moves nothing and tells nobody. */
        :: d_step { KIND(me) == MMAP && page_is_writable[me] -> change_cache() }
@@ -292,7 +293,7 @@ end_idle:
   }
 }
 
-/* ---- Journal: transitions of the store ------------------------------------------------------------------------------ */
+/* ---- Journal: transitions of the store --------------------------------------------------------------------------- */
 
 inline make_durable() {
 #if defined(FAULT_POWER) || defined(MUTANT_RECORD_IN_MEMORY)
@@ -392,7 +393,7 @@ inline recover() {
   phase = recording
 }
 
-/* ---- Journal: the recorder -------------------------------------------------------------------------------------------- */
+/* ---- Journal: the recorder --------------------------------------------------------------------------------------- */
 
 /* What the index does not know by its stat is recorded; after an unclean boot, what it does not know by its content. */
 inline scan() {
@@ -431,7 +432,7 @@ end_recorder:
   od
 }
 
-/* ---- Journal: verification ---------------------------------------------------------------------------------------------- */
+/* ---- Journal: verification --------------------------------------------------------------------------------------- */
 
 inline release() {
   lease = false; lease_is_broken = false; read_content = 0; stamp_before = 0;
@@ -480,7 +481,7 @@ inline verify() {
   fi
 }
 
-/* ---- Journal: the checkpoint -------------------------------------------------------------------------------------------- */
+/* ---- Journal: the checkpoint ------------------------------------------------------------------------------------- */
 
 /* FAN_MARK_FLUSH. */
 inline flush() {
@@ -613,7 +614,7 @@ work:
   }
 }
 
-/* ---- Consumer ------------------------------------------------------------------------------------------------------------ */
+/* ---- Consumer ---------------------------------------------------------------------------------------------------- */
 
 AT_START proctype consumer() {
 end_consumer:
@@ -623,7 +624,7 @@ end_consumer:
   od
 }
 
-/* ---- Faults -------------------------------------------------------------------------------------------------------------- */
+/* ---- Faults ------------------------------------------------------------------------------------------------------ */
 
 inline kill_worker() {
   is_up = false; has_crashed = true; owed = false; mark_is_wanted = false;
@@ -683,7 +684,7 @@ end_misfortune:
 }
 #endif
 
-/* ---- Properties that hold at every moment ------------------------------------------------------------------------------ */
+/* ---- Properties that hold at every moment ------------------------------------------------------------------------ */
 
 #define IN_NO_PERIOD (!recorded && !transition && !hot && !closed && !told)
 #define SETTLED (is_up && IN_NO_PERIOD && !unproven && !gap && !queued && !overflow && open_writers == 0)
@@ -707,9 +708,9 @@ init {
 }
 #else
 
-/* ---- The journal's transitions as a table ----------------------------------------------------------------------------------- */
+/* ---- The journal's transitions as a table ------------------------------------------------------------------------ */
 
-/* From every state that these events lead to, each of them that may happen there, once. fixtures/model holds the result. */
+/* From every state that these events lead to, each that may happen there, once. fixtures/model holds the result. */
 inline print_state() {
   printf(" %d %d %d %d %d %d %d", phase == pending, recorded, transition, hot, unproven, closed, told)
 }

@@ -78,12 +78,12 @@ it('spin is there where every change is checked', () => {
 
 describe.skipIf(missing !== null).concurrent(`the model of the checkpoint${reason}`, { timeout: TIMEOUT_MS }, () => {
   it.each([...PAIRS, ...FAULTS, ...ALTERNATIVES].map(named))('%s holds', async (_, defines) => {
-    const verdict = await taking(() => check(MODEL, defines));
+    const verdict = await taking(() => check(MODEL, defines, 'long'));
     expect(verdict, verdict.output).toMatchObject({ errors: 0, isExhaustive: true, violation: null });
   });
 
   it.each(REFUTED.map(named))('%s is refuted', async (_, defines) => {
-    const verdict = await taking(() => check(MODEL, defines));
+    const verdict = await taking(() => check(MODEL, defines, 'short'));
     expect(verdict, verdict.output).toMatchObject({
       errors: 1,
       violation: expect.stringMatching(/^assertion violated/),
