@@ -18,7 +18,7 @@ function visit(root, copy, path, differences) {
   const target = statOf(to);
   if (source === undefined && target === undefined) return;
   const what = difference(source, target, from, to);
-  if (what !== null) differences.push({ path, what });
+  if (what !== null) differences.push({ path, what, inode: source?.ino });
   const names = new Set();
   for (const [stat, directory] of [
     [source, from],
@@ -81,6 +81,8 @@ export function rsyncDifferences(root, copy) {
   if (ran.status !== 0) throw new Error(`rsync failed: ${ran.error?.message ?? ran.stderr}`);
   return ran.stdout.split('\n').flatMap((line) => {
     const [, what, name] = /^(\*deleting|\S{11}) +(.*)$/.exec(line) ?? [];
-    return name === undefined ? [] : [{ path: name === './' ? '' : name.replace(/\/$/, ''), what: `rsync: ${what}` }];
+    if (name === undefined) return [];
+    const path = name === './' ? '' : name.replace(/\/$/, '');
+    return [{ path, what: `rsync: ${what}`, inode: statOf(at(root, path))?.ino }];
   });
 }

@@ -16,13 +16,16 @@ export function describeMisses(misses, events, logs) {
   return parts.join('\n');
 }
 
-function describe({ path, what }, events, operations) {
-  const done = operations.filter(({ paths }) => paths.some((each) => isWithin(path, each)));
+/** An operation counts if it named the path, something above it, or by its inode the same file under another name. */
+function describe({ path, what, inode }, events, operations) {
+  const done = operations.filter(({ paths }) => paths.some((each) => isWithin(path, each) || each === `#${inode}`));
   const lines = [
     ...done.slice(-LINES_PER_MISS).map(({ at, line }) => ({ at, text: `done: ${shown(line).replaceAll('%20', ' ')}` })),
     ...events.map(({ at, text, changes }) => ({ at, text: `${text}${told(changes, path)}` })),
   ].sort((left, right) => left.at - right.at);
-  return [`  ${shown(path)}: ${what}`, ...lines.map(({ at, text }) => `    ${at % 1_000_000} ${text}`)].join('\n');
+  return [`  ${shown(path)} #${inode}: ${what}`, ...lines.map(({ at, text }) => `    ${at % 1_000_000} ${text}`)].join(
+    '\n',
+  );
 }
 
 /** What an answer says of the path, of what is above it, and of what was moved from there. */

@@ -20,12 +20,14 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 struct hold {
   const struct kind *kind;
   char path[PATH_BYTES];
+  uint64_t inode;
   int64_t until_ms;
   int fd;
   int other_fd;
@@ -66,6 +68,9 @@ void release_all(void) {
 static enum outcome take(struct hold *hold, const struct kind *kind, int flags) {
   hold->fd = open_some(hold->path, O_RDWR | flags);
   if (hold->fd < 0) return MISSED;
+  struct stat stat;
+  fstat(hold->fd, &stat);
+  hold->inode = stat.st_ino;
   enum outcome outcome = kind->take(hold);
   if (outcome != DONE) {
     int failure = errno;
@@ -89,7 +94,7 @@ static enum outcome take_or_change(const struct kind *kind, int flags) {
   if (count == 0) return MISSED;
   struct hold *chosen = mine[below((uint64_t)count)];
   noting("(held)");
-  noting(chosen->path);
+  noting_inode(chosen->inode);
   return kind->change(chosen);
 }
 

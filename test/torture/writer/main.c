@@ -79,7 +79,7 @@ int writer_number;
 
 static uint64_t random_state;
 static volatile sig_atomic_t is_stopping;
-static char noted[PATH_BYTES * 2];
+static char noted[PATH_BYTES * 4];
 
 /* xorshift64*: fast, and the same on every machine for the same seed. */
 uint64_t next_random(void) {
@@ -99,9 +99,16 @@ int64_t now_ms(void) {
   return (int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000;
 }
 
+void noting_inode(uint64_t inode) {
+  size_t used = strlen(noted);
+  snprintf(noted + used, sizeof noted - used, " #%" PRIu64, inode);
+}
+
 void noting(const char *path) {
+  struct stat stat;
   size_t used = strlen(noted);
   snprintf(noted + used, sizeof noted - used, " %s", path);
+  if (lstat(path, &stat) == 0) noting_inode(stat.st_ino);
 }
 
 /* An error that says "not on this file system" is told apart from a race that was lost. */

@@ -58,8 +58,9 @@ uint64_t next_random(void);
 uint64_t below(uint64_t limit);
 int one_in(unsigned n);
 int64_t now_ms(void);
-/* Names what the running row works on, for the log. */
+/* Names what the running row works on, for the log; its inode too, because the name may not last. */
 void noting(const char *path);
+void noting_inode(uint64_t inode);
 enum outcome outcome_of(long result);
 
 /* paths.c */
