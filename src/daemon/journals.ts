@@ -71,10 +71,11 @@ export class Journals implements JournalAccess {
     const root = this.#named(path);
     const recorded = await this.#recorded(root);
     if (recorded !== null) return recorded.journal.status();
-    if (!existsSync(recorderFolder(this.#folders, root))) return unrecorded(this.#registry.has(root));
+    const nothing = unrecorded(this.#registry.has(root));
+    if (!existsSync(recorderFolder(this.#folders, root))) return nothing;
     const scanned = await this.#scanned(root);
     try {
-      return { ...(await scanned.journal.status()), recording: false };
+      return { ...(await scanned.journal.status()), recording: false, whyNotBetter: nothing.whyNotBetter };
     } finally {
       await scanned.close();
     }

@@ -38,7 +38,7 @@ test('where the path would be too long by a little, it gets a short name', () =>
   const runtime = join(folder, filler(MAX_SOCKET_PATH_BYTES + 1, `${name}.sock`));
   const place = socketPlace({ state: folder, runtime }, name);
   expect(place.path.startsWith(`${runtime}/`)).toBe(true);
-  expect(place.note).toContain('longer than the 107 bytes');
+  expect(place.note).toContain('longer than the 98 bytes');
   const fits = socketPlace({ state: folder, runtime: runtime.slice(0, -1) }, name);
   expect(fits.note).toBeNull();
   expect(Buffer.byteLength(fits.path)).toBe(MAX_SOCKET_PATH_BYTES);

@@ -39,8 +39,7 @@ async function doctor(endpoint: string | undefined, command: Command, context: C
     const probed = await context.dependencies.probeEndpoint(request, context.signal);
     rows.push(...endpointRows(probed));
     const { root } = probed.info ?? {};
-    if (address.kind === 'local' && root?.kind === 'directory')
-      rows.push(...(await rowsOfDirectory(root.canonicalPath)));
+    if (address.kind === 'local' && root?.kind === 'directory') rows.push(...rowsOfDirectory(root.canonicalPath));
   }
   return report(rows, outputOptions(values), context);
 }

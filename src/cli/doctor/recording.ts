@@ -1,21 +1,18 @@
 /** Rows about the journal: which backend would record a directory and why not a better one, and the service. */
-import { type BackendProbe, probeBackends } from '../../journal/backends.ts';
-import { type BytePath, toBuffer } from '../../platform/core/byte-path.ts';
+import { type ChosenBackend, probeBackends } from '../../journal/backends.ts';
+import type { BytePath } from '../../platform/core/byte-path.ts';
 import { displayPath, displayText } from '../../platform/core/display.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
 import { plural } from '../output/units.ts';
 import type { DoctorRow, ServiceAccess } from '../request.ts';
 
 /** `path`: an existing directory, a byte string. */
-export async function recordingRows(
-  path: string,
-  probe: (path: Buffer) => Promise<BackendProbe> | BackendProbe = probeBackends,
-): Promise<DoctorRow[]> {
+export function recordingRows(path: string, probe: (path: string) => ChosenBackend = probeBackends): DoctorRow[] {
   const topic = 'recording';
   const where = displayPath(path as BytePath);
-  let found: BackendProbe;
+  let found: ChosenBackend;
   try {
-    found = await probe(toBuffer(path));
+    found = probe(path);
   } catch (error) {
     return [{ topic, state: 'lost', text: `not tried at ${where}: ${displayText((error as Error).message)}` }];
   }

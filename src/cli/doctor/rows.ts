@@ -21,7 +21,7 @@ export async function rowsOfMachine({ environment, homeDirectory, dependencies }
     ...featureRows(opened.fileSystem),
     ...privilegeRows(),
     ...limitRows(),
-    ...(await recordingRows(fromText(homeDirectory))),
+    ...recordingRows(fromText(homeDirectory)),
     ...(await serviceRows(await dependencies.service({ folders, environment, homeDirectory }))),
     ...(await sshRows(environment)),
     ...(await folderRows(folders, homeDirectory)),
@@ -29,6 +29,6 @@ export async function rowsOfMachine({ environment, homeDirectory, dependencies }
 }
 
 /** What the journal would do with a directory of this machine, beside what its endpoint says. */
-export async function rowsOfDirectory(path: string): Promise<DoctorRow[]> {
-  return [...(await recordingRows(path)), ...unnamedRows(openFileSystem().fileSystem, path)];
+export function rowsOfDirectory(path: string): DoctorRow[] {
+  return [...recordingRows(path), ...unnamedRows(openFileSystem().fileSystem, path)];
 }
