@@ -1,5 +1,5 @@
 /** The commands put together, and one invocation from arguments to exit code. */
-import { Command, CommanderError } from 'commander';
+import { type Argument, Command, CommanderError } from 'commander';
 import { TidemarkError } from '../platform/core/errors.ts';
 import { VERSION } from '../platform/version.ts';
 import { agentCommand } from './commands/agent.ts';
@@ -89,7 +89,19 @@ function configure(command: Command, { terminal }: Context): Command {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
-    .configureHelp({ optionTerm });
+    .configureHelp({ optionTerm, subcommandTerm });
+}
+
+/** How the help of a command lists those below it; below the first level without `[options]`, to leave room for words. */
+function subcommandTerm(command: Command): string {
+  const isNested = command.parent?.parent !== undefined && command.parent.parent !== null;
+  const args = command.registeredArguments.map((argument) => humanReadable(argument)).join(' ');
+  const options = !isNested && command.options.length > 0 ? ' [options]' : '';
+  return `${command.name()}${options}${args === '' ? '' : ` ${args}`}`;
+}
+
+function humanReadable(argument: Argument): string {
+  return argument.required ? `<${argument.name()}>` : `[${argument.name()}]`;
 }
 
 /** Commander ends help and version with an error of exit code 0. */

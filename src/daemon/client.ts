@@ -42,6 +42,8 @@ export async function* ask(socketPath: string, request: Request, options: AskOpt
   });
   const abort = () => socket.destroy();
   signal?.addEventListener('abort', abort);
+  // It may have come while the connection was made.
+  if (signal?.aborted === true) abort();
   try {
     await link.send(FRAME.hello, encodeHello({ protocol: CONTROL_PROTOCOL, program: VERSION }));
     await link.send(FRAME.request, encodeRequest(request));
@@ -56,16 +58,24 @@ export async function* ask(socketPath: string, request: Request, options: AskOpt
   }
 }
 
-/** The end of the answer; lists go to `take` as they come. */
-export async function askForEnd(
+/**
+ * What `read` makes of the end of the answer; lists go to `take` as they come. Both refuse what they do not understand
+ * with MalformedError, which becomes `daemon-protocol` here.
+ */
+export async function askForEnd<End>(
   socketPath: string,
   request: Request,
   take: (frame: Frame) => void,
+  read: (end: JsonObject) => End,
   options: AskOptions = {},
-): Promise<JsonObject> {
-  for await (const frame of ask(socketPath, request, options)) {
-    if (frame.type === FRAME.done) return decodeDone(frame.payload);
-    take(frame);
+): Promise<End> {
+  try {
+    for await (const frame of ask(socketPath, request, options)) {
+      if (frame.type === FRAME.done) return read(decodeDone(frame.payload));
+      take(frame);
+    }
+  } catch (error) {
+    throw error instanceof MalformedError ? understood(error) : error;
   }
   throw gone();
 }

@@ -1,5 +1,4 @@
 /** Frames over one connected socket, in both directions, with the back-pressure of the socket. */
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { MalformedError } from '../platform/core/bytes.ts';
 import { TidemarkError } from '../platform/core/errors.ts';
@@ -10,7 +9,8 @@ export class FrameLink {
   readonly #splitter: FrameSplitter;
   readonly #chunks: AsyncIterator<Buffer>;
   #ready: Frame[] = [];
-  #drained: Promise<unknown> | null = null;
+  #drained: Promise<void> | null = null;
+  readonly #closing = new AbortController();
 
   /** `maxBytes`: longest payload taken from the other side. */
   constructor(socket: Socket, maxBytes: number) {
@@ -19,6 +19,13 @@ export class FrameLink {
     this.#chunks = socket[Symbol.asyncIterator]();
     // Errors reach whoever reads or writes; without a listener an unread one would end the process.
     socket.on('error', () => {});
+    if (socket.destroyed) this.#closing.abort();
+    else socket.once('close', () => this.#closing.abort());
+  }
+
+  /** Aborted when the connection is gone. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
   }
 
   /** True while everything that was sent has left this process. */
@@ -44,14 +51,8 @@ export class FrameLink {
   async send(type: FrameType, payload: Uint8Array): Promise<void> {
     if (this.#socket.destroyed || !this.#socket.writable) throw hungUp();
     if (this.#socket.write(frameBytes(type, payload))) return;
-    this.#drained ??= once(this.#socket, 'drain', { signal: closing(this.#socket) }).finally(() => {
-      this.#drained = null;
-    });
-    try {
-      await this.#drained;
-    } catch {
-      throw hungUp();
-    }
+    this.#drained ??= this.#drain();
+    await this.#drained;
   }
 
   /** Everything sent so far still leaves; then the connection is closed. */
@@ -62,16 +63,24 @@ export class FrameLink {
   destroy(): void {
     this.#socket.destroy();
   }
+
+  #drain(): Promise<void> {
+    const socket = this.#socket;
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        socket.off('drain', end);
+        socket.off('close', end);
+        this.#drained = null;
+        if (socket.destroyed) reject(hungUp());
+        else resolve();
+      };
+      socket.on('drain', end);
+      socket.on('close', end);
+    });
+  }
 }
 
-/** Aborted when the socket is gone. */
-export function closing(socket: Socket): AbortSignal {
-  const controller = new AbortController();
-  if (socket.destroyed) controller.abort();
-  else socket.once('close', () => controller.abort());
-  return controller.signal;
-}
-
-function hungUp(): TidemarkError {
+/** What a wait ends with where the other side went away. */
+export function hungUp(): TidemarkError {
   return new TidemarkError('interrupted', 'hung-up', 'the other side hung up');
 }

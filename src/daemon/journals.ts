@@ -71,10 +71,11 @@ export class Journals implements JournalAccess {
     const root = this.#named(path);
     const recorded = await this.#recorded(root);
     if (recorded !== null) return recorded.journal.status();
-    if (!existsSync(recorderFolder(this.#folders, root))) return unrecorded(this.#registry.has(root));
+    const nothing = unrecorded(this.#registry.has(root));
+    if (!existsSync(recorderFolder(this.#folders, root))) return nothing;
     const scanned = await this.#scanned(root);
     try {
-      return { ...(await scanned.journal.status()), recording: false };
+      return { ...(await scanned.journal.status()), recording: false, whyNotBetter: nothing.whyNotBetter };
     } finally {
       await scanned.close();
     }
@@ -103,8 +104,8 @@ export class Journals implements JournalAccess {
     const isNew = !this.#registry.has(root);
     const socket = await serviceSocket(this.#folders);
     if (socket !== null) {
-      const end = await askForEnd(socket, { method: 'add', root }, () => {});
-      return { root, backend: readBackend(end), isNew };
+      const backend = await askForEnd(socket, { method: 'add', root }, noList, readBackend);
+      return { root, backend, isNew };
     }
     this.#registry.add(root);
     return { root, backend: null, isNew };
@@ -114,7 +115,7 @@ export class Journals implements JournalAccess {
     const root = this.#named(path);
     const socket = await serviceSocket(this.#folders);
     if (socket !== null) {
-      await askForEnd(socket, { method: 'remove', root, forget }, () => {});
+      await askForEnd(socket, { method: 'remove', root, forget }, noList, () => {});
       return root;
     }
     if (!this.#registry.has(root) && !forget) throw unknownJournal(root);
@@ -194,6 +195,9 @@ export class Journals implements JournalAccess {
   }
 }
 
+/** These answers have no lists worth keeping. */
+function noList(): void {}
+
 function remote(socketPath: string, root: RootPath, by: RecordedBy): OpenedJournal {
   const journal = new RemoteJournal(socketPath, root);
   return { root, by, journal, close: () => journal.close() };
@@ -202,7 +206,7 @@ function remote(socketPath: string, root: RootPath, by: RecordedBy): OpenedJourn
 /** A recorder that was killed leaves its socket behind. */
 async function isServed(socketPath: string): Promise<boolean> {
   try {
-    await askForEnd(socketPath, { method: 'describe' }, () => {});
+    await askForEnd(socketPath, { method: 'describe' }, noList, () => {});
     return true;
   } catch (error) {
     if (error instanceof TidemarkError && error.code === 'daemon-not-running') return false;

@@ -20,8 +20,11 @@ export interface ServiceFolders {
   readonly runtime: string;
 }
 
-/** Longest path of a Unix socket: sun_path of 108 bytes with a NUL (unix(7)). */
-export const MAX_SOCKET_PATH_BYTES = 107;
+/**
+ * Longest path of a socket of ours. The kernel takes 107 bytes (sun_path of 108 with a NUL, unix(7)); a socket is made
+ * under a longer name and then renamed, so that it appears with its permissions and in place of a stale one.
+ */
+export const MAX_SOCKET_PATH_BYTES = 98;
 
 export function serviceFolder({ state }: ServiceFolders): string {
   return join(state, 'daemon');
@@ -48,8 +51,8 @@ export interface SocketPlace {
 }
 
 /**
- * Where the socket called `name` goes; its folder exists then, ours alone. In a runtime folder too deep for the 107
- * bytes of a socket's path it gets a short name, and below that a folder of ours among the temporary files.
+ * Where the socket called `name` goes; its folder exists then, ours alone. In a runtime folder too deep for a
+ * socket's path it gets a short name, and below that a folder of ours among the temporary files.
  */
 export function socketPlace({ runtime }: ServiceFolders, name: string): SocketPlace {
   const path = join(runtime, `${name}.sock`);

@@ -4,6 +4,7 @@
  * Every call is a conversation of its own. Where the process dies in the middle of one its successor is asked, which the
  * supervisor puts in its place and which has missed nothing; all requests may be repeated.
  */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type {
   ChangesAnswer,
@@ -58,17 +59,19 @@ export class RemoteJournal implements JournalService {
   constructor(socketPath: string, root: RootPath) {
     this.#socketPath = socketPath;
     this.#root = root;
+    // One listener for each call under way, of which there may be any number.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   async checkpoint(subtree: BytePath): Promise<CheckpointAnswer> {
-    const { end, lists } = await this.#ask({ method: 'checkpoint', root: this.#root, subtree });
-    return { ...readCheckpoint(end), hot: lists.hot, gaps: lists.gaps };
+    const { end, lists } = await this.#ask({ method: 'checkpoint', root: this.#root, subtree }, readCheckpoint);
+    return { ...end, hot: lists.hot, gaps: lists.gaps };
   }
 
   /** All changes are here before it resolves: in memory, or in an unlinked file where they are many. */
   async changes(cursor: string | null, subtree: BytePath): Promise<ChangesAnswer> {
-    const { end, lists } = await this.#ask({ method: 'changes', root: this.#root, cursor, subtree });
-    return { ...readChanges(end), gaps: lists.gaps, changes: batches(lists.changes) };
+    const { end, lists } = await this.#ask({ method: 'changes', root: this.#root, cursor, subtree }, readChanges);
+    return { ...end, gaps: lists.gaps, changes: batches(lists.changes) };
   }
 
   /** The first batch is empty: it says that whatever happens from now on will be told. */
@@ -84,25 +87,25 @@ export class RemoteJournal implements JournalService {
   }
 
   async acknowledge(consumer: string, cursor: string): Promise<void> {
-    await this.#ask({ method: 'acknowledge', root: this.#root, consumer, cursor });
+    await this.#ask({ method: 'acknowledge', root: this.#root, consumer, cursor }, nothing);
   }
 
   async register(consumer: string): Promise<string> {
-    return readCursor((await this.#ask({ method: 'register', root: this.#root, consumer })).end);
+    return (await this.#ask({ method: 'register', root: this.#root, consumer }, readCursor)).end;
   }
 
   async unregister(consumer: string): Promise<void> {
-    await this.#ask({ method: 'unregister', root: this.#root, consumer });
+    await this.#ask({ method: 'unregister', root: this.#root, consumer }, nothing);
   }
 
   async status(): Promise<JournalStatus> {
-    const { end, lists } = await this.#ask({ method: 'status', root: this.#root });
-    return { ...readStatus(end), hot: lists.hot, gaps: lists.gaps };
+    const { end, lists } = await this.#ask({ method: 'status', root: this.#root }, readStatus);
+    return { ...end, hot: lists.hot, gaps: lists.gaps };
   }
 
   async verify(): Promise<JournalVerification> {
-    const { end, lists } = await this.#ask({ method: 'verify', root: this.#root });
-    return { ...readVerification(end), differences: lists.differences, hot: lists.hot };
+    const { end, lists } = await this.#ask({ method: 'verify', root: this.#root }, readVerification);
+    return { ...end, differences: lists.differences, hot: lists.hot };
   }
 
   /** Gives up what is under way. The journal itself goes on. */
@@ -110,10 +113,10 @@ export class RemoteJournal implements JournalService {
     this.#closing.abort(new TidemarkError('interrupted', 'closed', 'the journal was closed'));
   }
 
-  async #ask(request: Request): Promise<{ end: JsonObject; lists: Lists }> {
+  async #ask<End>(request: Request, read: (end: JsonObject) => End): Promise<{ end: End; lists: Lists }> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#askOnce(request);
+        return await this.#askOnce(request, read);
       } catch (error) {
         if (!isPassing(error) || attempt === ATTEMPTS) throw error;
         await pause(PAUSE_MS * attempt, undefined, { signal: this.#closing.signal });
@@ -121,11 +124,11 @@ export class RemoteJournal implements JournalService {
     }
   }
 
-  async #askOnce(request: Request): Promise<{ end: JsonObject; lists: Lists }> {
+  async #askOnce<End>(request: Request, read: (end: JsonObject) => End): Promise<{ end: End; lists: Lists }> {
     const lists = new Lists();
     try {
       const options = { signal: this.#closing.signal };
-      const end = await askForEnd(this.#socketPath, request, (frame) => lists.take(frame), options);
+      const end = await askForEnd(this.#socketPath, request, (frame) => lists.take(frame), read, options);
       return { end, lists };
     } catch (error) {
       lists.changes.close();
@@ -133,6 +136,9 @@ export class RemoteJournal implements JournalService {
     }
   }
 }
+
+/** The end of an answer that says nothing more. */
+function nothing(): void {}
 
 function keep<Item>(list: Item[], codec: ItemCodec<Item>, payload: Uint8Array): void {
   for (const item of itemsIn(codec, payload)) list.push(item);

@@ -19,7 +19,7 @@ import {
   STALL_TIMEOUT_MS,
 } from './core/limits.ts';
 import { CONTROL_PROTOCOL, decodeHello, decodeRequest, encodeHello, type Request } from './core/messages.ts';
-import { closing, FrameLink } from './frame-link.ts';
+import { FrameLink, hungUp } from './frame-link.ts';
 import type { Hosting } from './hosting.ts';
 
 export interface ControlServerOptions {
@@ -110,7 +110,8 @@ export class ControlServer {
     }, ALIVE_EVERY_MS);
     if (request.method !== 'follow') socket.setTimeout(STALL_TIMEOUT_MS, () => destroyStalled(socket));
     try {
-      await answer(request, this.#options.hosting, link, closing(socket));
+      // A client that is gone is not answered to the end: its request ends here, whatever the journal still does.
+      await Promise.race([answer(request, this.#options.hosting, link, link.closing), goneAway(link.closing)]);
     } finally {
       clearInterval(alive);
       socket.setTimeout(0);
@@ -142,7 +143,7 @@ async function readRequest(link: FrameLink, program: string): Promise<Request> {
 
 async function expected(link: FrameLink, type: Frame['type']): Promise<Frame> {
   const frame = await link.next();
-  if (frame === null) throw new TidemarkError('interrupted', 'hung-up', 'the other side hung up');
+  if (frame === null) throw hungUp();
   if (frame.type !== type) throw new MalformedError(`frame of type ${frame.type} where ${type} was due`);
   return frame;
 }
@@ -162,6 +163,15 @@ async function withDeadline<T>(work: Promise<T>, socket: Socket): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Rejects when `closing` aborts. */
+function goneAway(closing: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const end = () => reject(hungUp());
+    if (closing.aborted) end();
+    else closing.addEventListener('abort', end, { once: true });
+  });
 }
 
 /** Progress of either direction restarts the timeout; signs of life that nobody takes are none. */

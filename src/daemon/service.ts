@@ -3,10 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { FolderLock } from '../journal/store/folder-lock.ts';
 import { TidemarkError } from '../platform/core/errors.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
-import type { JsonObject } from '../transport/core/json.ts';
 import { askForEnd, isPassing } from './client.ts';
-import { readFacts } from './core/answers.ts';
-import { FRAME } from './core/frames.ts';
+import { readFacts, type ServiceFacts } from './core/answers.ts';
+import { FRAME, type Frame } from './core/frames.ts';
 import { STOP_TIMEOUT_MS } from './core/limits.ts';
 import { decodeRoots, type HostedRoot } from './core/messages.ts';
 import { announcedSocket, type ServiceFolders, serviceFolder } from './places.ts';
@@ -45,24 +44,25 @@ export async function describeService(folders: ServiceFolders): Promise<ServiceD
   const socketPath = await serviceSocket(folders);
   const holder = holderOf(folders);
   if (holder === null || socketPath === null) return null;
-  const { end, roots } = await described(socketPath, () => holderOf(folders)?.pid === holder.pid);
+  const { facts, roots } = await described(socketPath, () => holderOf(folders)?.pid === holder.pid);
   const uptimeMs = Math.max(0, Date.now() - (holder.since?.getTime() ?? Date.now()));
-  return { ...readFacts(end), pid: holder.pid ?? 0, uptimeMs, socketPath, roots };
+  return { ...facts, pid: holder.pid ?? 0, uptimeMs, socketPath, roots };
 }
 
 /** Where the worker holds the socket itself it is gone with it for a moment, until the supervisor has started another. */
 async function described(
   socketPath: string,
   isRunning: () => boolean,
-): Promise<{ end: JsonObject; roots: HostedRoot[] }> {
+): Promise<{ facts: ServiceFacts; roots: HostedRoot[] }> {
   const deadlineMs = performance.now() + STARTING_MS;
   for (;;) {
     const roots: HostedRoot[] = [];
     try {
-      const end = await askForEnd(socketPath, { method: 'describe' }, (frame) => {
+      const take = (frame: Frame) => {
         if (frame.type === FRAME.roots) roots.push(...decodeRoots(frame.payload));
-      });
-      return { end, roots };
+      };
+      const facts = await askForEnd(socketPath, { method: 'describe' }, take, readFacts);
+      return { facts, roots };
     } catch (error) {
       if (!isPassing(error) || !isRunning() || performance.now() > deadlineMs) throw error;
       await pause(POLL_MS);

@@ -1,12 +1,13 @@
 /** What Node does not offer about Unix sockets, where the native addon does; null where there is none. */
 import type { Socket } from 'node:net';
+import { fromText } from '../platform/core/byte-path.ts';
 import { errnoOf } from '../platform/core/errors.ts';
 import type { Fd } from '../platform/filesystem.ts';
 import { listenUnix, peerUid, setCloseOnExec } from '../platform/unix-socket.ts';
 
 /** A listening descriptor at `path`, for processes of our user only; null where Node has to make it in the worker. */
 export function listeningDescriptor(path: string): Fd | null {
-  return orNull(() => listenUnix(path, 0o600));
+  return orNull(() => listenUnix(fromText(path), 0o600));
 }
 
 /** The user at the other end of `socket`, or null where the system does not say. */

@@ -23,6 +23,8 @@ test('help shows examples first, then commands and exit codes; the agent is not 
     'Commands:',
     '  sync [',
     '  verify [',
+    '  journal',
+    '  daemon',
     '  doctor [',
     'Exit codes:',
   ];
@@ -32,8 +34,20 @@ test('help shows examples first, then commands and exit codes; the agent is not 
   expect(stdout).not.toContain('agent ');
 });
 
-test.each(['sync', 'verify', 'doctor', 'completion'])('%s --help', async (command) => {
-  const { code, stdout } = await invoke([command, '--help']);
+const JOURNAL = ['add', 'remove', 'record', 'status', 'checkpoint', 'since', 'log', 'ack', 'verify'];
+const DAEMON = ['run', 'start', 'stop', 'status', 'install', 'uninstall'];
+
+test.each([
+  'sync',
+  'verify',
+  'journal',
+  ...JOURNAL.map((name) => `journal ${name}`),
+  'daemon',
+  ...DAEMON.map((name) => `daemon ${name}`),
+  'doctor',
+  'completion',
+])('%s --help', async (command) => {
+  const { code, stdout } = await invoke([...command.split(' '), '--help']);
   expect(code).toBe(0);
   expect(stdout.startsWith('Examples:\n')).toBe(true);
   expect(stdout).toContain(`Usage: tidemark ${command}`);

@@ -19,6 +19,7 @@ export function doctorCommand(context: Context, done: (code: ExitCode) => void):
     .action(async (endpoint: string | undefined) => done(await doctor(endpoint, command, context)));
   examples(command, [
     ['tidemark doctor', 'this machine'],
+    ['tidemark doctor /srv/data', 'and how that directory would be recorded'],
     ['tidemark doctor server:notes', 'and the way to another one'],
   ]);
   addOptions(command, 'doctor');
@@ -26,7 +27,7 @@ export function doctorCommand(context: Context, done: (code: ExitCode) => void):
 }
 
 async function doctor(endpoint: string | undefined, command: Command, context: Context): Promise<ExitCode> {
-  const { rowsOfMachine } = await import('../doctor/rows.ts');
+  const { rowsOfDirectory, rowsOfMachine } = await import('../doctor/rows.ts');
   const rows = await rowsOfMachine(context);
   const isConfigured = !rows.some(({ topic, state }) => topic === 'configuration' && state === 'bad');
   if (!isConfigured) return report(rows, { json: command.opts().json === true, quiet: false }, context);
@@ -35,7 +36,10 @@ async function doctor(endpoint: string | undefined, command: Command, context: C
     const { endpointRows } = await import('../doctor/endpoint.ts');
     const address = endpointArgument(endpoint);
     const request = { address, connection: connectionOptions(values), folders, prompter: context.prompter };
-    rows.push(...endpointRows(await context.dependencies.probeEndpoint(request, context.signal)));
+    const probed = await context.dependencies.probeEndpoint(request, context.signal);
+    rows.push(...endpointRows(probed));
+    const { root } = probed.info ?? {};
+    if (address.kind === 'local' && root?.kind === 'directory') rows.push(...rowsOfDirectory(root.canonicalPath));
   }
   return report(rows, outputOptions(values), context);
 }

@@ -18,15 +18,15 @@ _tidemark() {
   COMPREPLY=()
   if [[ "$word" == "=" ]]; then word=""; elif [[ "$previous" == "=" ]]; then previous="\${COMP_WORDS[COMP_CWORD-2]}"; fi
   for ((index = 1; index < COMP_CWORD; index++)); do
-    case "\${COMP_WORDS[index]}" in
-      ${tree.commands.map(({ name }) => name).join(' | ')}) command="\${COMP_WORDS[index]}"; break ;;
+    case "$command/\${COMP_WORDS[index]}" in
+      ${pathsOf(tree.commands).join(' | ')}) command="$command/\${COMP_WORDS[index]}" ;;
     esac
   done
   case "$command" in
     "")
       mapfile -t COMPREPLY < <(compgen -W "${words([...tree.commands.map(({ name }) => name), ...namesOf(tree.options)])}" -- "$word")
       ;;
-${tree.commands.map(commandCase).join('\n')}
+${tree.commands.flatMap((command) => commandCases(command, '')).join('\n')}
   esac
 }
 
@@ -34,17 +34,29 @@ complete -F _tidemark tidemark
 `;
 }
 
-function commandCase({ name, options, arguments: args }: CompletionCommand): string {
+/** `/sync`, `/journal`, `/journal/add`, …: how the script names the command it is in. */
+function pathsOf(commands: readonly CompletionCommand[], above = ''): string[] {
+  return commands.flatMap(({ name, commands: below }) => [`${above}/${name}`, ...pathsOf(below, `${above}/${name}`)]);
+}
+
+function commandCases(command: CompletionCommand, above: string): string[] {
+  const path = `${above}/${command.name}`;
+  return [commandCase(command, path), ...command.commands.flatMap((below) => commandCases(below, path))];
+}
+
+function commandCase({ options, arguments: args, commands }: CompletionCommand, path: string): string {
   const valued = options.filter(({ value }) => value.kind !== 'none');
   const cases = valued.map(({ names, value }) => `        ${names.join(' | ')}) ${reply(value)}; return ;;`);
-  return `    ${name})
+  const below: CompletionValue = { kind: 'choice', choices: commands.map(({ name }) => name) };
+  const word = commands.length > 0 ? below : (args.find(({ kind }) => kind !== 'any') ?? args[0] ?? { kind: 'any' });
+  return `    ${path})
       case "$previous" in
 ${cases.join('\n')}
       esac
       if [[ "$word" == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "${words(namesOf(options))}" -- "$word")
       elif [[ "$word" != ":" && "$previous" != ":" ]]; then
-        ${reply(args[0] ?? { kind: 'any' })}
+        ${reply(word)}
       fi
       ;;`;
 }

@@ -22,6 +22,8 @@ export interface CompletionCommand {
   readonly options: readonly CompletionOption[];
   /** In order; endpoints complete as files. */
   readonly arguments: readonly CompletionValue[];
+  /** Commands below this one; where there are any, one of them stands in place of arguments. */
+  readonly commands: readonly CompletionCommand[];
 }
 
 export interface CompletionTree {
@@ -32,18 +34,27 @@ export interface CompletionTree {
 /** Reads the visible commands and options of `program`. */
 export function completionTree(program: Command): CompletionTree {
   const help = program.createHelp();
-  const visible = help.visibleCommands(program);
-  const choices = visible.map((command) => command.name()).filter((name) => name !== 'help');
-  const commands = visible.map((command): CompletionCommand => {
-    const isHelp = !program.commands.includes(command);
-    return {
-      name: command.name(),
-      description: command.description(),
-      options: isHelp ? [] : help.visibleOptions(command).map(asOption),
-      arguments: isHelp ? [{ kind: 'choice', choices }] : argumentsOf(command),
-    };
-  });
+  const commands = commandsOf(program);
+  const choices = commands.map(({ name }) => name);
+  const last = help.visibleCommands(program).find((command) => !program.commands.includes(command));
+  if (last !== undefined) {
+    const { name, description } = { name: last.name(), description: last.description() };
+    commands.push({ name, description, options: [], arguments: [{ kind: 'choice', choices }], commands: [] });
+  }
   return { options: help.visibleOptions(program).map(asOption), commands };
+}
+
+/** Commands directly below `parent`, without the help that every one has. */
+function commandsOf(parent: Command): CompletionCommand[] {
+  const help = parent.createHelp();
+  const visible = help.visibleCommands(parent).filter((command) => parent.commands.includes(command));
+  return visible.map((command) => ({
+    name: command.name(),
+    description: command.description(),
+    options: help.visibleOptions(command).map(asOption),
+    arguments: argumentsOf(command),
+    commands: commandsOf(command),
+  }));
 }
 
 function asOption(option: Option): CompletionOption {
@@ -63,8 +74,12 @@ function optionValue(option: Option): CompletionValue {
   return { kind: spec.isFile === true ? 'file' : 'any' };
 }
 
+/** Arguments that name a directory or an endpoint; the others (cursors, names of consumers) cannot be guessed. */
+const FILES = ['alpha', 'beta', 'endpoint', 'root'];
+
 function argumentsOf(command: Command): CompletionValue[] {
-  return command.registeredArguments.map(({ argChoices }) =>
-    argChoices === undefined ? { kind: 'file' } : { kind: 'choice', choices: argChoices },
-  );
+  return command.registeredArguments.map((argument): CompletionValue => {
+    if (argument.argChoices !== undefined) return { kind: 'choice', choices: argument.argChoices };
+    return { kind: FILES.includes(argument.name()) ? 'file' : 'any' };
+  });
 }

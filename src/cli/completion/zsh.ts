@@ -10,34 +10,45 @@ _tidemark() {
   typeset -A opt_args
   _arguments -C \\
 ${tree.options.map((option) => `    ${optionSpec(option)} \\`).join('\n')}
-    '1: :->command' \\
-    '*:: :->rest'
-  case $state in
-    command)
-      local -a commands
-      commands=(
-${tree.commands.map(({ name, description }) => `        ${quoted(`${name}:${description}`)}`).join('\n')}
-      )
-      _describe command commands
-      ;;
-    rest)
-      case $words[1] in
-${tree.commands.map(commandCase).join('\n')}
-      esac
-      ;;
-  esac
+${dispatch(tree.commands, '  ')}
 }
 
 if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _tidemark "$@"; else compdef _tidemark tidemark; fi
 `;
 }
 
-function commandCase({ name, options, arguments: args }: CompletionCommand): string {
+/** The first word is one of `commands`; the rest belongs to it. Ends a call of _arguments that was begun before. */
+function dispatch(commands: readonly CompletionCommand[], indent: string): string {
+  return `${indent}  '1: :->command' \\
+${indent}  '*:: :->rest'
+${indent}case $state in
+${indent}  command)
+${indent}    local -a commands
+${indent}    commands=(
+${commands.map(({ name, description }) => `${indent}      ${quoted(`${name}:${description}`)}`).join('\n')}
+${indent}    )
+${indent}    _describe command commands
+${indent}    ;;
+${indent}  rest)
+${indent}    case $words[1] in
+${commands.map((command) => commandCase(command, `${indent}      `)).join('\n')}
+${indent}    esac
+${indent}    ;;
+${indent}esac`;
+}
+
+function commandCase({ name, options, arguments: args, commands }: CompletionCommand, indent: string): string {
+  if (commands.length > 0) {
+    return `${indent}${name})
+${indent}  _arguments -C \\
+${dispatch(commands, `${indent}  `)}
+${indent}  ;;`;
+  }
   const specs = [...options.map(optionSpec), ...args.map((value, index) => quoted(`${index + 1}:${action(value)}`))];
-  return `        ${name})
-          _arguments \\
-${specs.map((spec) => `            ${spec}`).join(' \\\n')}
-          ;;`;
+  return `${indent}${name})
+${indent}  _arguments \\
+${specs.map((spec) => `${indent}    ${spec}`).join(' \\\n')}
+${indent}  ;;`;
 }
 
 /** `'(-n --dry-run)'{-n,--dry-run}'[description]'` */

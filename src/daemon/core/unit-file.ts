@@ -50,7 +50,6 @@ export function unitText({ kind, node, script, environment, canNotify }: UnitSet
     MARK,
     '[Unit]',
     'Description=tidemark: records what changes in directories',
-    'Documentation=man:tidemark(1)',
     ...(kind === 'system' ? ['After=local-fs.target remote-fs.target'] : []),
     '',
     '[Service]',

@@ -40,7 +40,7 @@ test('bash takes the script without complaint', () => {
 test.each([
   [
     ['tidemark', ''],
-    ['sync', 'verify', 'doctor', 'completion', 'help', '-V', '--version', '-h', '--help'],
+    ['sync', 'verify', 'journal', 'daemon', 'doctor', 'completion', 'help', '-V', '--version', '-h', '--help'],
   ],
   [['tidemark', 's'], ['sync']],
   [['tidemark', '--v'], ['--version']],
@@ -75,7 +75,22 @@ test.each([
     ['tidemark', 'completion', ''],
     ['bash', 'zsh', 'fish'],
   ],
-  [['tidemark', 'help', 'd'], ['doctor']],
+  [
+    ['tidemark', 'help', 'd'],
+    ['daemon', 'doctor'],
+  ],
+  [
+    ['tidemark', 'daemon', ''],
+    ['run', 'start', 'stop', 'status', 'install', 'uninstall'],
+  ],
+  [
+    ['tidemark', 'journal', 's'],
+    ['status', 'since'],
+  ],
+  [['tidemark', 'journal', 'checkpoint', '--su'], ['--subtree']],
+  [['tidemark', 'journal', 'since', 'c1', 'tr'], ['tree']],
+  [['tidemark', 'daemon', 'install', '--s'], ['--system']],
+  [['tidemark', 'sync', 'journal', '--jso'], ['--json']],
 ])('bash: %j', (words, expected) => {
   expect(offered(...words).sort()).toEqual([...expected].sort());
 });
@@ -88,6 +103,19 @@ test('zsh and fish know every option and its choices', () => {
   }
   expect(scripts.get('zsh')).toContain('value:(two-way-safe two-way-resolved one-way-safe one-way-replica)');
   expect(scripts.get('fish')).toContain("-f -a 'two-way-safe two-way-resolved one-way-safe one-way-replica'");
+});
+
+test('zsh and fish know the commands below journal, and whose verify is whose', () => {
+  const fish = scripts.get('fish') ?? '';
+  expect(fish).toContain(
+    "'__fish_seen_subcommand_from journal; and __fish_seen_subcommand_from checkpoint' -l subtree -x",
+  );
+  expect(fish).toContain("'__fish_seen_subcommand_from verify; and not __fish_seen_subcommand_from journal' -l ignore");
+  const zsh = (scripts.get('zsh') ?? '').split('\n').map((line) => line.trim());
+  const journal = zsh.indexOf('journal)');
+  expect(journal).toBeGreaterThan(0);
+  expect(zsh.indexOf('checkpoint)')).toBeGreaterThan(journal);
+  expect(zsh).toContain("'checkpoint:name this moment, durably: prints a cursor for since'");
 });
 
 test('quotes and brackets of descriptions stay inside their strings', () => {

@@ -11,7 +11,7 @@ export function checkpointCommand(context: Context, done: (code: ExitCode) => vo
   const command = new Command('checkpoint')
     .description('name this moment, durably: prints a cursor for since')
     .argument('<root>', 'a directory')
-    .option('--subtree <path>', 'only what lies at and below this path (relative to the root)', '')
+    .option('--subtree <path>', 'only what lies at and below this path (relative to the root)')
     .action(async (root: string) => done(await checkpoint(root, command, context)));
   examples(command, [
     ['tidemark journal checkpoint notes', ''],
@@ -22,7 +22,7 @@ export function checkpointCommand(context: Context, done: (code: ExitCode) => vo
 }
 
 function checkpoint(root: string, command: Command, context: Context): Promise<ExitCode> {
-  const subtree = subtreeArgument(String(command.opts().subtree));
+  const subtree = subtreeArgument(String(command.opts().subtree ?? ''));
   return withJournal(root, command, context, async ({ journal }, printer) => {
     const taken = await journal.checkpoint(subtree);
     printer.say(checkpointJson(taken), checkpointLines(taken, printer.style));

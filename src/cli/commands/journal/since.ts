@@ -12,7 +12,7 @@ export function sinceCommand(context: Context, done: (code: ExitCode) => void): 
     .description('list what changed after a cursor')
     .argument('<cursor>', 'as checkpoint or since printed it; one that is not known lists everything')
     .argument('<root>', 'a directory')
-    .option('--subtree <path>', 'only what lies at and below this path (relative to the root)', '')
+    .option('--subtree <path>', 'only what lies at and below this path (relative to the root)')
     .action(async (cursor: string, root: string) => done(await since(cursor, root, command, context)));
   examples(command, [
     ['tidemark journal since CURSOR notes', ''],
@@ -23,7 +23,7 @@ export function sinceCommand(context: Context, done: (code: ExitCode) => void): 
 }
 
 function since(cursor: string, root: string, command: Command, context: Context): Promise<ExitCode> {
-  const subtree = subtreeArgument(String(command.opts().subtree));
+  const subtree = subtreeArgument(String(command.opts().subtree ?? ''));
   return withJournal(root, command, context, async ({ journal }, printer) => {
     const answer = await journal.changes(cursorArgument(cursor), subtree);
     let count = 0;
