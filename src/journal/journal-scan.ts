@@ -34,6 +34,8 @@ export interface JournalScanOptions {
   readonly scope: BytePath;
   /** True: the first look at this tree; nothing is told. */
   readonly isBaseline: boolean;
+  /** True: an equal stat proves nothing; every file waits to be read. */
+  readonly distrusts: boolean;
   readonly hiddenName: string;
   readonly excluded: ReadonlySet<BytePath>;
   /** Clock in ns since 1970. */
@@ -68,7 +70,14 @@ export function scanIntoJournal(
     const key = options.objectKeyOf(path);
     if (key !== null) linked.push({ key, packedStat: Uint8Array.from(packedStat) });
   });
-  const base = { fileSystem, root, options: RECORD_ALL, trustsRecords: true, rehash: false, wantsXattrs: false };
+  const base = {
+    fileSystem,
+    root,
+    options: RECORD_ALL,
+    trustsRecords: true,
+    rehash: options.distrusts,
+    wantsXattrs: false,
+  };
   const contextFrom = (fromNs: bigint): CompareContext => ({
     ...base,
     window: { fromNs, toNs: options.now(), granularityNs: TICK_NS },

@@ -1,7 +1,7 @@
 /**
  * The journal of one root: puts together what notices, the protocol, the store, and the thread that looks at files.
  *
- * Everything a consumer asks for is a *round*: ignore marks off, queue drained, gaps closed by a scan, writers counted,
+ * Everything a consumer asks for is a *round*: ignore marks off, writers counted, queue drained, gaps closed by a scan,
  * what is unsettled written down, and then each object read under proof. A checkpoint is a round that also ends the
  * period. Rounds of one journal run one after another; events are absorbed all the time (recording.ts).
  */
@@ -197,8 +197,9 @@ export class Journal implements JournalService {
     this.#protocol.begin();
     try {
       this.#recording.unsilence(scope);
-      await this.#recording.catchUp();
+      // Before the queue is drained: whoever closes a file after the census has left an event by then.
       const census = await this.#call<Census>('census', {});
+      await this.#recording.catchUp();
       this.#note(census);
       const ended = this.#commit(endsPeriod);
       const unknown: BytePath[] = [];
@@ -207,6 +208,7 @@ export class Journal implements JournalService {
           store: this.#store,
           protocol: this.#protocol,
           look: (requests) => this.#call('look', { requests, census }),
+          scans: () => this.#recording.scans,
           onUnknownDirectory: (path) => unknown.push(path),
           onLinked: (key) => this.#options.source.follow(key),
           onLeft: (key) => this.#recording.left(key),
@@ -214,6 +216,7 @@ export class Journal implements JournalService {
         scope,
       );
       await this.#recording.scanAlso(unknown);
+      await this.#recording.whole();
       return ended;
     } finally {
       this.#protocol.end();

@@ -24,6 +24,7 @@ export function lookAtPlaces(
   requests: readonly LookRequest[],
   options: LookOptions,
 ): LookAnswer[] {
+  const parents = keysOfParents(requests, options);
   const answers: LookAnswer[] = [];
   const toRead: LookRequest[] = [];
   for (const request of requests) {
@@ -57,7 +58,7 @@ export function lookAtPlaces(
         break;
     }
   }
-  return stillThere(requests, answers, options);
+  return stillThere(requests, answers, parents, keysOfParents(requests, options));
 }
 
 /** What one stat tells; null where a file has to be read. */
@@ -85,24 +86,30 @@ function isSameContent(known: Uint8Array, now: Uint8Array): boolean {
   return true;
 }
 
-/** Voids what was found below a path that is no longer that of the directory meant. */
+/** By which keys the kernel names the directories the requests are in, as they are now. */
+function keysOfParents(requests: readonly LookRequest[], { keyOf }: LookOptions): Map<BytePath, string | null> {
+  const keys = new Map<BytePath, string | null>();
+  for (const { path } of requests) {
+    const parent = parentOf(path);
+    if (!keys.has(parent)) keys.set(parent, keyOf(parent));
+  }
+  return keys;
+}
+
+/** Voids what was found below a path that was not all the time that of the directory meant. */
 function stillThere(
   requests: readonly LookRequest[],
   answers: readonly LookAnswer[],
-  { keyOf }: LookOptions,
+  before: ReadonlyMap<BytePath, string | null>,
+  after: ReadonlyMap<BytePath, string | null>,
 ): LookAnswer[] {
   const meant = new Map(requests.map((request) => [request.key, request]));
-  const present = new Map<BytePath, string | null>();
   return answers.map((answer) => {
     const { key, path, parentKey } = meant.get(answer.key) as LookRequest;
     if (parentKey === null || path === ROOT) return answer;
     const parent = parentOf(path);
-    let found = present.get(parent);
-    if (found === undefined) {
-      found = keyOf(parent);
-      present.set(parent, found);
-    }
-    return found === parentKey ? answer : { key, found: 'elsewhere' };
+    const isThere = before.get(parent) === parentKey && after.get(parent) === parentKey;
+    return isThere ? answer : { key, found: 'elsewhere' };
   });
 }
 

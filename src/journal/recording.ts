@@ -6,6 +6,7 @@
  * closed when a scan has compared that scope with what was recorded.
  */
 import { type BytePath, isWithin, ROOT } from '../platform/core/byte-path.ts';
+import { TidemarkError } from '../platform/core/errors.ts';
 import { EVENT, type FanotifyEvent } from '../platform/fanotify.ts';
 import { Absorber } from './absorber.ts';
 import type { Gap, GapKind } from './core/answers.ts';
@@ -15,6 +16,9 @@ import type { JournalScanResult } from './journal-scan.ts';
 import type { ChangeSource, EventConsumer } from './source.ts';
 import type { JournalStore } from './store/journal-store.ts';
 import { handlePart } from './thread-root.ts';
+
+/** How often it is waited for the second half of an exchange: each wait ends those that had begun before it. */
+const MAX_TURNS = 1000;
 
 export interface RecordingOptions {
   readonly store: JournalStore;
@@ -46,6 +50,8 @@ export class Recording implements EventConsumer {
   #isMissing = false;
   #failure: { readonly error: unknown } | null = null;
   #silencedObjects = 0;
+  #mayBeSilenced = false;
+  #scans = 0;
 
   constructor(options: RecordingOptions) {
     const { store, protocol, source } = options;
@@ -101,6 +107,18 @@ export class Recording implements EventConsumer {
     await this.scanAlso(blind);
   }
 
+  /**
+   * Resolves at a moment when nothing is parked: every rename has both its ends, and every place its path. What the
+   * caller does without waiting in between then sees a whole tree.
+   */
+  async whole(): Promise<void> {
+    for (let turn = 0; this.#store.parked().length > 0; turn++) {
+      if (turn === MAX_TURNS)
+        throw new TidemarkError('internal', 'journal-parked', 'directories are exchanged without end');
+      await this.catchUp();
+    }
+  }
+
   /** Scans these, and whatever else has to be. */
   async scanAlso(scopes: readonly BytePath[]): Promise<void> {
     this.#scopes.push(...scopes);
@@ -119,14 +137,22 @@ export class Recording implements EventConsumer {
     return !this.#store.state().hasBaseline || this.openGaps().length > 0;
   }
 
+  /** How often {@link scan} has run. */
+  get scans(): number {
+    return this.#scans;
+  }
+
   async scan(): Promise<void> {
+    this.#scans++;
     if (this.#toRepeat !== null) await this.#repeat(this.#toRepeat);
     const { hasBaseline } = this.#store.state();
     const gaps = this.#store.log.gaps().filter(({ gap }) => gap.closedAt === null);
     const scopes = hasBaseline ? [...this.#scopes, ...gaps.map(({ gap }) => gap.scope)] : [ROOT];
     this.#scopes = [];
+    // After a crash of the machine an equal stat proves nothing: data may have reached the disk without its stamp.
+    const distrusts = gaps.some(({ gap }) => gap.kind === 'unclean-boot');
     for (const scope of withoutNested(scopes)) {
-      const argument = { scope, isBaseline: !hasBaseline };
+      const argument = { scope, isBaseline: !hasBaseline, isGap: gaps.length > 0, distrusts };
       const { linked } = await this.#options.call<JournalScanResult>('scan', argument);
       for (const key of linked) this.#source.follow(key);
     }
@@ -226,8 +252,10 @@ export class Recording implements EventConsumer {
       const path = isSilenced ? this.#store.pathOf(placeAt(key, 0)) : null;
       if (path !== null && isWithin(path, scope)) silenced.push({ key, path });
     }
-    if (silenced.length === 0) return;
-    this.#source.unsilence(scope === ROOT ? null : silenced.map(({ path }) => path));
+    const isWhole = scope === ROOT ? this.#mayBeSilenced : this.#protocol.takeLostSilence();
+    if (silenced.length === 0 && !isWhole) return;
+    this.#source.unsilence(scope === ROOT || isWhole ? null : silenced.map(({ path }) => path));
+    if (scope === ROOT) this.#mayBeSilenced = false;
     const keys = new Set(silenced.map(({ key }) => key));
     this.#protocol.unsilenced((key) => keys.has(key));
   }
@@ -236,6 +264,7 @@ export class Recording implements EventConsumer {
     const path = this.#store.pathOf(placeAt(key, 0));
     if (path === null || !this.#source.silence(path)) return;
     this.#protocol.silenced(key);
+    this.#mayBeSilenced = true;
     this.#silencedObjects++;
   }
 

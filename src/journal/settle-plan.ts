@@ -15,6 +15,8 @@ export interface LookRequest {
   /** The stat with which a digest is known and which, but for its ctime, proves the content the same; else null. */
   readonly provenBy: Uint8Array | null;
   readonly isDirect: boolean;
+  /** It could not be read before: the kernel tells of a failed write once only. */
+  readonly isSuspect: boolean;
 }
 
 export type LookAnswer =

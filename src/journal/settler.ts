@@ -33,6 +33,8 @@ export interface SettlerOptions {
   readonly protocol: CheckpointProtocol;
   /** Looks at places in the journal's thread. */
   readonly look: (requests: readonly LookRequest[]) => Promise<readonly LookAnswer[]>;
+  /** How often a scan has changed the store: an answer from before a scan knows nothing of what that found. */
+  readonly scans: () => number;
   /** A directory was found of which no event told, or that could not be listed whole: it has to be scanned. */
   readonly onUnknownDirectory: (path: BytePath) => void;
   /** A file has several names: events of it have to come also where one of them is not ours. */
@@ -53,7 +55,13 @@ export async function settle(options: SettlerOptions, scope: BytePath): Promise<
     const requests = requestsFor(options, keys, scope);
     if (requests.length === 0) continue;
     const generations = new Map(requests.map(({ key }) => [key, protocol.get(key)?.generation ?? -1]));
+    const scans = options.scans();
     const answers = await options.look(requests);
+    if (options.scans() !== scans) {
+      for (const key of keys) tried.delete(key);
+      queue.unshift(...keys);
+      continue;
+    }
     store.transaction(() => {
       for (const answer of answers) {
         const others = new Settlement(options, answer.key, generations.get(answer.key) ?? -1).apply(answer);
@@ -76,11 +84,13 @@ function requestsFor(
     if (noticed === undefined) continue;
     const place = placeAt(key, 0);
     const path = store.pathOf(place, known);
-    if (path === null) lost.push(key);
+    // Parked, it has no path for the moment.
+    if (path === null) lost.push(...(store.isGone(place) ? [key] : []));
     else if (isWithin(path, scope)) {
       const provenBy = (noticed.kinds & CONTENT_BITS) === 0 ? statOfKnownContent(store, place) : null;
       const isDirect = (noticed.kinds & NOTICE.direct) !== 0;
-      requests.push({ key, path, parentKey: store.handleOf(place.parent), provenBy, isDirect });
+      const isSuspect = isProblem(store, place);
+      requests.push({ key, path, parentKey: store.handleOf(place.parent), provenBy, isDirect, isSuspect });
     }
   }
   if (lost.length > 0) {
@@ -94,6 +104,11 @@ function requestsFor(
     });
   }
   return requests;
+}
+
+function isProblem(store: JournalStore, place: Place): boolean {
+  const node = store.tree.at(place);
+  return node !== null && store.record(node).entry.kind === 'problem';
 }
 
 function statOfKnownContent(store: JournalStore, place: Place): Uint8Array | null {

@@ -21,6 +21,16 @@ import type { JournalPlace, LookAnswer, LookRequest } from './settle-plan.ts';
 import { JournalStore } from './store/journal-store.ts';
 import { withRoot } from './thread-root.ts';
 
+/** What a scan is for. */
+interface ScanRequest {
+  readonly scope: BytePath;
+  readonly isBaseline: boolean;
+  /** True: there was a time of which nothing is known. */
+  readonly isGap: boolean;
+  /** True: equal stats prove nothing. */
+  readonly distrusts: boolean;
+}
+
 let store: JournalStore | null = null;
 
 function opened(place: JournalPlace): JournalStore {
@@ -29,12 +39,13 @@ function opened(place: JournalPlace): JournalStore {
 }
 
 const functions = {
-  scan(argument: JournalPlace & { scope: BytePath; isBaseline: boolean }): JournalScanResult {
+  scan(argument: JournalPlace & ScanRequest): JournalScanResult {
     const { fileSystem } = openFileSystem();
     return withRoot(fileSystem, argument, (root) =>
       scanIntoJournal(fileSystem, root, opened(argument), {
         scope: argument.scope,
         isBaseline: argument.isBaseline,
+        distrusts: argument.distrusts || (argument.isGap && hasSilentStores(fileSystem, root)),
         hiddenName: argument.hiddenName,
         excluded: new Set(argument.excluded),
         now: nowNs,
@@ -115,6 +126,12 @@ function marking(group: GroupDescriptors | null, root: Fd): { onEnter?: (paths: 
       for (const path of paths) markIfThere(group, root, path);
     },
   };
+}
+
+/** In memory nothing is written back, so a store through a mapping moves no stamp: a stat does not show it. */
+function hasSilentStores(fileSystem: FileSystem, root: Fd): boolean {
+  const { type } = fileSystem.traits(root);
+  return type === 'tmpfs' || type === 'ramfs';
 }
 
 /** A directory that went meanwhile needs no mark; the listing that follows finds it gone, too. */

@@ -10,8 +10,9 @@
  *
  * Invariants, of which docs/model/checkpoint.pml proves the sum (at rest, the consumer's view equals the file):
  *   1. An object that was noticed stays until it was settled: read under proof, after the last notice of it.
- *   2. Ignore marks are removed before the queue is drained, and the queue is drained before anything is read. So a write
- *      that was silenced is either over before the reading, or raises an event after it.
+ *   2. Ignore marks are removed, then writers are counted, then the queue is drained, then contents are read. So a write
+ *      that was silenced is either over before the reading, or raises an event after it; and a writer that closes
+ *      between the count and the drain has left an event in the queue.
  *   3. While a checkpoint is pending nothing is silenced: an object is read only with its events on.
  *   4. What is noticed while a checkpoint is pending belongs to the period that ends and to the one that begins.
  *   5. An object with an open writer (hot) is carried from period to period until it settles.
@@ -49,6 +50,7 @@ export class CheckpointProtocol {
   #period: number;
   readonly #unsettled = new Map<Key, Noticed>();
   #settledInPeriod = 0;
+  #hasLostSilence = false;
 
   constructor(period: number) {
     this.#period = period;
@@ -111,7 +113,15 @@ export class CheckpointProtocol {
 
   /** Nothing can be at this place any more: its directory is gone. */
   dropped(key: Key): void {
+    this.#hasLostSilence ||= this.#unsettled.get(key)?.isSilenced === true;
     this.#unsettled.delete(key);
+  }
+
+  /** True, once, where an object went out of sight while it was silenced: all ignore marks have to go. */
+  takeLostSilence(): boolean {
+    const hasLost = this.#hasLostSilence;
+    this.#hasLostSilence = false;
+    return hasLost;
   }
 
   /** A look at the tree begins. Now the ignore marks have to go, then the queue has to be drained, then census. */

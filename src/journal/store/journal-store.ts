@@ -188,6 +188,16 @@ export class JournalStore {
     return directory === null ? null : joinPath(directory, name);
   }
 
+  /** True where the directory of a place is not recorded any more; false also where it is parked. */
+  isGone({ parent }: Place): boolean {
+    for (let number = parent; number !== NO_DIRECTORY; ) {
+      const place = this.tree.placeOfNumber(number);
+      if (place === null) return true;
+      number = place.parent;
+    }
+    return false;
+  }
+
   /** The node of directory `number`; null where there is none. */
   directory(number: number): TreeNode | null {
     const place = this.tree.placeOfNumber(number);
