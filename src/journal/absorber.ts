@@ -52,7 +52,7 @@ export class Absorber {
   readonly #numbers = new Map<number, number>();
   /** Places whose occupant was displaced by a rename that may be one half of an exchange. */
   readonly #displaced = new Map<Key, { readonly parked: Place; readonly arrived: string }>();
-  readonly #toScan = new Map<Key, Place>();
+  readonly #toScan = new Set<Key>();
   /** Keys of directories from which events come although they are not in the tree. */
   readonly #strangers = new Set<string>();
 
@@ -72,11 +72,11 @@ export class Absorber {
     return foreign;
   }
 
-  /** Trees that have to be scanned before anything more is absorbed; each is told once. */
-  takeScans(): Place[] {
-    const places = [...this.#toScan.values()];
+  /** Places of trees that have to be scanned before anything more is absorbed; each is told once. */
+  takeScans(): Key[] {
+    const keys = [...this.#toScan];
     this.#toScan.clear();
-    return places;
+    return keys;
   }
 
   /**
@@ -253,8 +253,13 @@ export class Absorber {
     if (isScanned) this.#scanLater(place);
   }
 
+  /** Written down at once: a successor of this process finds the directory, but not the event that says what it lacks. */
   #scanLater(place: Place): void {
-    this.#toScan.set(placeBytes(place.parent, place.name), place);
+    const key = placeBytes(place.parent, place.name);
+    const kinds = NOTICE.entries | NOTICE.subtree;
+    this.#options.protocol.notice(key, kinds);
+    this.#options.store.putDirty(key, { kinds, isHot: false });
+    this.#toScan.add(key);
   }
 
   /** Parks whatever is recorded at a place that something else comes to. */

@@ -10,6 +10,7 @@ import { TidemarkError } from '../platform/core/errors.ts';
 import { EVENT, type FanotifyEvent } from '../platform/fanotify.ts';
 import { Absorber } from './absorber.ts';
 import type { Gap, GapKind } from './core/answers.ts';
+import { NOTICE } from './core/kinds.ts';
 import type { CheckpointProtocol, Key } from './core/protocol.ts';
 import { placeAt } from './core/tree-key.ts';
 import type { JournalScanResult } from './journal-scan.ts';
@@ -43,8 +44,9 @@ export class Recording implements EventConsumer {
   /** What was written down of each unsettled object. */
   readonly #written = new Map<Key, string>();
   readonly #listeners = new Set<() => void>();
-  /** Trees to look at before more is absorbed. */
+  /** Trees to look at before more is absorbed, and places at which there is one. */
   #scopes: BytePath[] = [];
+  #places: Key[] = [];
   #toRepeat: readonly FanotifyEvent[] | null = null;
   #mounts: ReadonlySet<BytePath> = new Set();
   #isMissing = false;
@@ -72,6 +74,8 @@ export class Recording implements EventConsumer {
       onHot: (key) => this.#silence(key),
     });
     this.#restore();
+    // Trees that an earlier process did not come to look at, or not to the end.
+    for (const [key, { kinds }] of this.#protocol.unsettled()) if (kinds & NOTICE.subtree) this.#places.push(key);
   }
 
   /** True while the root is there and events of it are heard. */
@@ -128,12 +132,12 @@ export class Recording implements EventConsumer {
   absorb(events: readonly FanotifyEvent[]): ReadonlySet<number> {
     const foreign = this.#absorber.absorb(events);
     if (this.#source.keysChange && this.#absorber.hasNewStrangers(foreign)) this.#toRepeat = events;
-    this.#takeScans();
+    this.#places.push(...this.#absorber.takeScans());
     return foreign;
   }
 
   get mustScan(): boolean {
-    if (this.#toRepeat !== null || this.#scopes.length > 0) return true;
+    if (this.#toRepeat !== null || this.#scopes.length + this.#places.length > 0) return true;
     return !this.#store.state().hasBaseline || this.openGaps().length > 0;
   }
 
@@ -147,8 +151,9 @@ export class Recording implements EventConsumer {
     if (this.#toRepeat !== null) await this.#repeat(this.#toRepeat);
     const { hasBaseline } = this.#store.state();
     const gaps = this.#store.log.gaps().filter(({ gap }) => gap.closedAt === null);
-    const scopes = hasBaseline ? [...this.#scopes, ...gaps.map(({ gap }) => gap.scope)] : [ROOT];
-    this.#scopes = [];
+    const places = this.#places.splice(0);
+    const wanted = [...this.#scopes.splice(0), ...this.#pathsOf(places), ...gaps.map(({ gap }) => gap.scope)];
+    const scopes = hasBaseline ? wanted : [ROOT];
     // After a crash of the machine an equal stat proves nothing: data may have reached the disk without its stamp.
     const distrusts = gaps.some(({ gap }) => gap.kind === 'unclean-boot');
     for (const scope of withoutNested(scopes)) {
@@ -156,6 +161,7 @@ export class Recording implements EventConsumer {
       const { linked } = await this.#options.call<JournalScanResult>('scan', argument);
       for (const key of linked) this.#source.follow(key);
     }
+    for (const key of places) this.#protocol.scanned(key);
     this.#absorber.forgetNumbers();
     this.#restore();
     this.#store.transaction(() => {
@@ -274,14 +280,11 @@ export class Recording implements EventConsumer {
     await this.#options.call('rename', {});
     this.#absorber.forgetNumbers();
     this.#absorber.acceptStrangers(this.#absorber.absorb(events));
-    this.#takeScans();
+    this.#places.push(...this.#absorber.takeScans());
   }
 
-  #takeScans(): void {
-    for (const place of this.#absorber.takeScans()) {
-      const path = this.#store.pathOf(place);
-      if (path !== null) this.#scopes.push(path);
-    }
+  #pathsOf(keys: readonly Key[]): BytePath[] {
+    return keys.flatMap((key) => this.#store.pathOf(placeAt(key, 0)) ?? []);
   }
 
   #openGap(kind: GapKind, scope: BytePath): void {

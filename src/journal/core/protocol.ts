@@ -105,6 +105,12 @@ export class CheckpointProtocol {
     there.isSilenced ||= noticed.isSilenced;
   }
 
+  /** Everything below this object was looked at. */
+  scanned(key: Key): void {
+    const noticed = this.#unsettled.get(key);
+    if (noticed !== undefined) noticed.kinds &= ~NOTICE.subtree;
+  }
+
   /** Consumers were told of this object. */
   told(key: Key): void {
     const noticed = this.#unsettled.get(key);
