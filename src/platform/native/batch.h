@@ -8,9 +8,8 @@
 #ifndef TIDEMARK_BATCH_H
 #define TIDEMARK_BATCH_H
 
-#include "events.h"
-#include "objects.h"
 #include "ring.h"
+#include "scope.h"
 
 enum tm_batch_flags { TM_BATCH_OVERFLOWED = 1, TM_BATCH_HAS_MORE = 2, TM_BATCH_RESET = 4 };
 
@@ -25,10 +24,7 @@ struct tm_batch_slot {
 };
 
 struct tm_batcher {
-  /* Directories; the tag of an entry equals `foreign` where it is foreign. */
-  struct tm_keys directories;
-  uint32_t foreign, directory_limit;
-  struct tm_objects objects;
+  struct tm_scope scope;
   /* Open addressing by directory and name; its size is a power of two. */
   struct tm_batch_slot *slots;
   uint32_t slot_count, stamp;
@@ -43,10 +39,5 @@ void tm_batcher_end(struct tm_batcher *batcher);
 /* Fills `out` with at most `limit` events from the ring, and its header. */
 void tm_batcher_take(struct tm_batcher *batcher, const struct tm_ring *ring, unsigned char *out, size_t room,
                      uint32_t limit);
-
-void tm_batcher_set_foreign(struct tm_batcher *batcher, uint32_t directory);
-void tm_batcher_reset_foreign(struct tm_batcher *batcher);
-/* The number of a directory, which is not foreign any more. 0: out of memory. */
-uint32_t tm_batcher_intern(struct tm_batcher *batcher, const struct tm_key *key);
 
 #endif

@@ -194,7 +194,7 @@ static napi_value set_foreign(napi_env env, napi_callback_info info) {
   int64_t directory;
   struct binding *binding = arguments(env, info, 2, values);
   if (binding == NULL || !tm_int64(env, values[1], &directory)) return NULL;
-  tm_batcher_set_foreign(&binding->batcher, (uint32_t)directory);
+  tm_scope_set_foreign(&binding->batcher.scope, (uint32_t)directory);
   return NULL;
 }
 
@@ -202,7 +202,7 @@ static napi_value set_foreign(napi_env env, napi_callback_info info) {
 static napi_value reset_foreign(napi_env env, napi_callback_info info) {
   napi_value values[1];
   struct binding *binding = arguments(env, info, 1, values);
-  if (binding != NULL) tm_batcher_reset_foreign(&binding->batcher);
+  if (binding != NULL) tm_scope_reset_foreign(&binding->batcher.scope);
   return NULL;
 }
 
@@ -213,9 +213,9 @@ static napi_value key_of(napi_env env, napi_callback_info info) {
   struct tm_key key;
   struct binding *binding = arguments(env, info, 2, values);
   if (binding == NULL || !tm_int64(env, values[1], &directory)) return NULL;
-  const struct tm_key_entry *entry = tm_keys_at(&binding->batcher.directories, (uint32_t)directory);
+  const struct tm_key_entry *entry = tm_keys_at(&binding->batcher.scope.directories, (uint32_t)directory);
   if (entry == NULL) return tm_null(env);
-  tm_keys_get(&binding->batcher.directories, entry, &key);
+  tm_keys_get(&binding->batcher.scope.directories, entry, &key);
   return tm_string(env, (const char *)key.bytes, key.length);
 }
 
@@ -225,7 +225,7 @@ static napi_value intern_key(napi_env env, napi_callback_info info) {
   struct tm_key key;
   struct binding *binding = arguments(env, info, 2, values);
   if (binding == NULL || !tm_key_of(env, values[1], &key)) return NULL;
-  uint32_t directory = tm_batcher_intern(&binding->batcher, &key);
+  uint32_t directory = tm_scope_intern(&binding->batcher.scope, &key);
   return directory == 0 ? tm_throw(env, ENOMEM, "fanotify") : number(env, directory);
 }
 
@@ -236,7 +236,7 @@ static napi_value follow_object(napi_env env, napi_callback_info info) {
   bool follows;
   struct binding *binding = arguments(env, info, 3, values);
   if (binding == NULL || !tm_key_of(env, values[1], &key) || !tm_bool(env, values[2], &follows)) return NULL;
-  struct tm_objects *objects = &binding->batcher.objects;
+  struct tm_objects *objects = &binding->batcher.scope.objects;
   if (!follows) tm_objects_unfollow(objects, &key);
   else if (!tm_objects_follow(objects, &key)) return tm_throw(env, ENOMEM, "fanotify");
   return NULL;
