@@ -1,6 +1,4 @@
-/** A journal that holds what it is told, and a host of such journals: what the service is tested around. */
-import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** A journal that holds what it is told: what the service and its commands are tested around. */
 import type {
   ChangesAnswer,
   CheckpointAnswer,
@@ -9,7 +7,6 @@ import type {
   JournalVerification,
 } from '../../src/journal/core/answers.ts';
 import { OLDEST_CURSOR } from '../../src/journal/core/answers.ts';
-import type { JournalHostOptions } from '../../src/journal/host.ts';
 import type { JournalService } from '../../src/journal/service.ts';
 import { type BytePath, fromText, isWithin } from '../../src/platform/core/byte-path.ts';
 import { TidemarkError } from '../../src/platform/core/errors.ts';
@@ -111,53 +108,5 @@ export class FakeJournal implements JournalService {
       this.batchesTaken++;
       yield changes.slice(from, from + this.batchSize);
     }
-  }
-}
-
-/** Takes the place of JournalHost; writes what happens to it into `<stateFolder>/fake-host.log`. */
-export class FakeHost {
-  readonly #options: JournalHostOptions;
-  readonly #journals = new Map<string, FakeJournal>();
-
-  private constructor(options: JournalHostOptions) {
-    this.#options = options;
-  }
-
-  static async open(options: JournalHostOptions): Promise<FakeHost> {
-    mkdirSync(options.stateFolder, { recursive: true });
-    const host = new FakeHost(options);
-    const contents = options.groups.map(({ group, ring }) => `${readFileSync(group, 'utf8')}+${readFileSync(ring)}`);
-    host.#note(`open ${options.runId} [${contents.join(' ')}]`);
-    return host;
-  }
-
-  async add(rootPath: Buffer): Promise<FakeJournal> {
-    const root = rootPath.toString('latin1');
-    if (root.endsWith('/refused')) throw new TidemarkError('unavailable', 'refused', 'this one is refused');
-    let journal = this.#journals.get(root);
-    if (journal === undefined) {
-      journal = new FakeJournal();
-      journal.record(changed('first'), changed('second', { renamedFrom: fromText('before') }));
-      this.#journals.set(root, journal);
-      this.#note(`add ${root}`);
-    }
-    return journal;
-  }
-
-  find(rootPath: Buffer): FakeJournal | null {
-    return this.#journals.get(rootPath.toString('latin1')) ?? null;
-  }
-
-  async remove(rootPath: Buffer, forget: boolean): Promise<void> {
-    this.#journals.delete(rootPath.toString('latin1'));
-    this.#note(`remove ${rootPath.toString('latin1')} ${forget}`);
-  }
-
-  async stop(): Promise<void> {
-    this.#note('stop');
-  }
-
-  #note(line: string): void {
-    appendFileSync(join(this.#options.stateFolder, 'fake-host.log'), `${line}\n`);
   }
 }

@@ -57,7 +57,6 @@ describe.each(WAYS)('recorded by %s', (way) => {
     expect(kinds.get('edited')?.kinds).toContain('content');
     expect(kinds.get('gone')?.kinds).toContain('removed');
     expect(kinds.get('mode')?.kinds).toContain('metadata');
-    expect(kinds.get('mode')?.kinds).not.toContain('content');
     if (way !== 'nobody') expect(kinds.get('deep/moved-here')?.renamedFrom).toBe('moved');
     await ground.verifyWell();
   });

@@ -8,7 +8,18 @@ import { NEEDS } from './skips.ts';
 const EXPECTED_IN_CI = ['vfat', 'folding'];
 
 /** What any other machine may lack beside that; the tests then run with less, and say so in their names. */
-const EXPECTED_ELSEWHERE = ['sshd', 'ssh', 'keygen', 'rsync', 'root', 'mount', 'otherUser', 'addon', 'distinct'];
+const EXPECTED_ELSEWHERE = [
+  'sshd',
+  'ssh',
+  'keygen',
+  'rsync',
+  'root',
+  'mount',
+  'otherUser',
+  'addon',
+  'python',
+  'distinct',
+];
 
 it('only what is expected is missing here', () => {
   const missing = Object.entries(NEEDS).flatMap(([need, why]) => (why === null ? [] : [need]));

@@ -30,6 +30,7 @@ export const NEEDS = {
   vfat: isRoot ? whyNoVfat() : 'not root, so nothing can be mounted',
   folding: whyNoFolding(),
   distinct: whyNoDistinct(),
+  python: spawnSync('python3', ['--version']).error === undefined ? null : 'python3 is not installed',
   addon: existsSync(join(PROGRAM, '../../dist/tidemark.node')) ? null : 'built without the native addon',
 } as const satisfies Record<string, string | null>;
 
