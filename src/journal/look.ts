@@ -1,7 +1,7 @@
 /** Looks at places: what is there now and, for files, what they hold, under proof. */
 import { type BytePath, parentOf, ROOT } from '../platform/core/byte-path.ts';
 import { errnoOf, problemFrom } from '../platform/core/errors.ts';
-import { isRegularFile, isSymlink, packStat, unpackStat } from '../platform/core/stat-codec.ts';
+import { isDirectory, isRegularFile, isSymlink, packStat, unpackStat } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { type SettleOptions, settleFiles } from './settle.ts';
 import type { LookAnswer, LookRequest } from './settle-plan.ts';
@@ -28,7 +28,7 @@ export function lookAtPlaces(
   const answers: LookAnswer[] = [];
   const toRead: LookRequest[] = [];
   for (const request of requests) {
-    const answer = glance(fileSystem, root, request);
+    const answer = glance(fileSystem, root, request, options);
     if (answer === null) toRead.push(request);
     else answers.push(answer);
   }
@@ -62,7 +62,12 @@ export function lookAtPlaces(
 }
 
 /** What one stat tells; null where a file has to be read. */
-function glance(fileSystem: FileSystem, root: Fd, { key, path, provenBy, isDirect }: LookRequest): LookAnswer | null {
+function glance(
+  fileSystem: FileSystem,
+  root: Fd,
+  { key, path, provenBy, isDirect }: LookRequest,
+  { keyOf }: LookOptions,
+): LookAnswer | null {
   try {
     const stat = path === ROOT ? fileSystem.fstat(root) : fileSystem.stat(root, path);
     if (stat === null) return { key, found: 'nothing' };
@@ -72,7 +77,8 @@ function glance(fileSystem: FileSystem, root: Fd, { key, path, provenBy, isDirec
       return isSame ? { key, found: 'same', packedStat } : null;
     }
     const target = isSymlink(stat.mode) ? fileSystem.readSymlink(root, path) : null;
-    return { key, found: 'other', packedStat, target };
+    const handle = isDirectory(stat.mode) ? keyOf(path) : null;
+    return { key, found: 'other', packedStat, target, handle };
   } catch (error) {
     // A directory above became something else: what was here is gone from here.
     if (errnoOf(error) === 'ELOOP' || errnoOf(error) === 'ENOENT') return { key, found: 'nothing' };

@@ -23,7 +23,14 @@ export type LookAnswer =
   | { readonly key: string; readonly found: 'nothing' }
   /** The directory it is in is not there any more under this path: look again under its new one. */
   | { readonly key: string; readonly found: 'elsewhere' }
-  | { readonly key: string; readonly found: 'other'; readonly packedStat: Uint8Array; readonly target: string | null }
+  /** `target` of a symlink; `handle`: by which key the kernel names a directory. Else null. */
+  | {
+      readonly key: string;
+      readonly found: 'other';
+      readonly packedStat: Uint8Array;
+      readonly target: string | null;
+      readonly handle: string | null;
+    }
   /** A file whose content is the known one. */
   | { readonly key: string; readonly found: 'same'; readonly packedStat: Uint8Array }
   | {

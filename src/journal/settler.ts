@@ -4,6 +4,7 @@
  */
 import { type BytePath, isWithin } from '../platform/core/byte-path.ts';
 import {
+  identityOf,
   isDirectory,
   isRegularFile,
   isSymlink,
@@ -21,6 +22,7 @@ import type { CheckpointProtocol, Key } from './core/protocol.ts';
 import { type Place, placeAt, placeBytes } from './core/tree-key.ts';
 import type { LookAnswer, LookRequest } from './settle-plan.ts';
 import { inodeOfFile, type JournalStore } from './store/journal-store.ts';
+import type { TreeNode } from './store/tree-store.ts';
 
 /** Places looked at in one call: one transaction, with its fsync, for all of them. */
 const PLACES_PER_CALL = 2048;
@@ -176,19 +178,41 @@ class Settlement {
         return kinds === 0 ? [] : this.#otherNames(answer.packedStat, kinds);
       }
       case 'other':
-        this.#recordOther(answer.packedStat, answer.target);
+        if (isDirectory(modeOf(answer.packedStat))) this.#recordDirectory(answer.packedStat, answer.handle);
+        else this.#recordOther(answer.packedStat, answer.target);
         this.#leave();
         return [];
     }
   }
 
+  /**
+   * A directory that is not the recorded one came here without an event of its own, or with one that the kernel merged
+   * into an earlier one: what is recorded below is that of another.
+   */
+  #recordDirectory(packedStat: Uint8Array, handle: string | null): void {
+    const { store } = this.#options;
+    const node = store.tree.at(this.#place);
+    const isSame = node !== null && node.number !== 0 && this.#isDirectory(node, packedStat, handle);
+    if (node !== null && node.number !== 0 && !isSame) store.removeAt(this.#place, true);
+    const entry = { kind: 'directory' as const, mode: permissionBits(modeOf(packedStat)) };
+    this.#record({ entry, packedStat, racy: false }, 'scan');
+    if (!isSame || (this.#noticed & NOTICE.subtree) !== 0) this.#unknownDirectory();
+  }
+
+  /** By its key or, where that changes or is not to be had, by inode and birth. */
+  #isDirectory(node: TreeNode, packedStat: Uint8Array, handle: string | null): boolean {
+    const { store } = this.#options;
+    const known = store.handleOf(node.number);
+    if (known !== null && known === handle) return true;
+    const recorded = store.record(node).packedStat;
+    if (recorded === null || identityOf(recorded) !== identityOf(packedStat)) return false;
+    if (handle !== null) store.setHandle(node.number, handle);
+    return true;
+  }
+
   #recordOther(packedStat: Uint8Array, target: string | null): void {
     const mode = modeOf(packedStat);
-    if (isDirectory(mode)) {
-      const isUnknown = (this.#options.store.tree.at(this.#place)?.number ?? 0) === 0;
-      this.#record({ entry: { kind: 'directory', mode: permissionBits(mode) }, packedStat, racy: false }, 'scan');
-      if (isUnknown || (this.#noticed & NOTICE.subtree) !== 0) this.#unknownDirectory();
-    } else if (isSymlink(mode) && target !== null) {
+    if (isSymlink(mode) && target !== null) {
       const entry = { kind: 'symlink' as const, target, mtimeNs: mtimeNsOf(packedStat) };
       this.#record({ entry, packedStat, racy: false }, 'closed');
     } else if (!isRegularFile(mode) && !isSymlink(mode)) {
