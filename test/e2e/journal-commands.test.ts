@@ -219,6 +219,16 @@ describe('roots', () => {
     expect(after.events.at(-1)).toMatchObject({ recording: false });
   });
 
+  it.each(['with a service', 'without one'])('forgotten %s, every cursor of it is unknown', async (how) => {
+    if (how === 'with a service') await ground.recordInService();
+    else await ground.well('journal', 'add', ground.root);
+    const { cursor } = await ground.checkpoint();
+    await ground.well('journal', 'remove', ground.root);
+    expect((await ground.since(cursor)).freshInstance).toBe(false);
+    await ground.well('journal', 'remove', '--forget', ground.root);
+    expect((await ground.since(cursor)).freshInstance).toBe(true);
+  });
+
   it('one that went away does not keep the others from being recorded, and comes back', async () => {
     const other = join(ground.folder, 'other');
     mkdirSync(other);
