@@ -22,7 +22,7 @@ import { usageError } from './usage.ts';
 export async function run(argv: readonly string[], context: Context): Promise<ExitCode> {
   let exitCode: ExitCode = 0;
   try {
-    const program = buildProgram(context, (code) => {
+    const program = await buildProgram(argv, context, (code) => {
       exitCode = code;
     });
     await parse(program, argv);
@@ -36,8 +36,16 @@ export async function run(argv: readonly string[], context: Context): Promise<Ex
   }
 }
 
-/** The whole tree of commands; `done` receives the exit code of the one that runs. */
-export function buildProgram(context: Context, done: (code: ExitCode) => void): Command {
+/**
+ * The tree of commands, below the first level as far as `argv` can need it; `done` receives the exit code of the one
+ * that runs.
+ */
+async function buildProgram(
+  argv: readonly string[],
+  context: Context,
+  done: (code: ExitCode) => void,
+): Promise<Command> {
+  const isAsked = (name: string) => [name, 'help', 'completion'].includes(argv[0] ?? '');
   const program = new Command('tidemark');
   configure(program, context)
     .description('Keep two directory trees in sync, locally or over ssh, in both directions.')
@@ -55,8 +63,8 @@ export function buildProgram(context: Context, done: (code: ExitCode) => void): 
   for (const command of [
     syncCommand(context, done),
     verifyCommand(context, done),
-    journalCommand(context, done),
-    daemonCommand(context, done),
+    await journalCommand(isAsked('journal'), context, done),
+    await daemonCommand(isAsked('daemon'), context, done),
     doctorCommand(context, done),
     completionCommand(context, done),
   ]) {

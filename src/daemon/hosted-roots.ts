@@ -109,19 +109,20 @@ export class HostedRoots implements Hosting {
     return hosted.backend ?? 'scan';
   }
 
+  /** What is to be forgotten is begun first where it is not: a journal forgets what it holds itself. */
   async remove(root: RootPath, forget: boolean): Promise<void> {
-    const hosted = this.#roots.get(root);
-    const wasRegistered = this.#options.registry.remove(root);
-    if (hosted === undefined) {
-      if (!wasRegistered && !forget) throw unknownJournal(root);
-      if (forget) await this.#options.keeper.remove(toBuffer(root), true);
-      return;
-    }
+    const isRegistered = this.#options.registry.remove(root);
+    if (!isRegistered && !forget && !this.#roots.has(root)) throw unknownJournal(root);
+    const hosted = this.#hosted(root);
     if (hosted.retry !== null) clearTimeout(hosted.retry);
     await this.#inTurn(hosted, async () => {
-      await this.#options.keeper.remove(toBuffer(root), forget);
-      hosted.lock?.release();
-      this.#roots.delete(root);
+      try {
+        if (forget && hosted.journal === null) await this.#begin(hosted);
+        if (hosted.journal !== null) await this.#options.keeper.remove(toBuffer(root), forget);
+      } finally {
+        hosted.lock?.release();
+        this.#roots.delete(root);
+      }
     });
   }
 

@@ -119,15 +119,8 @@ export class Journals implements JournalAccess {
       return root;
     }
     if (!this.#registry.has(root) && !forget) throw unknownJournal(root);
-    if (forget) {
-      const lock = takeRootLock(this.#folders, root);
-      try {
-        await this.#withHost((host) => host.remove(toBuffer(root), true));
-      } finally {
-        lock.release();
-      }
-    }
     this.#registry.remove(root);
+    if (forget) await this.#forget(root);
     return root;
   }
 
@@ -180,12 +173,19 @@ export class Journals implements JournalAccess {
     }
   }
 
-  async #withHost(work: (host: JournalHost) => Promise<void>): Promise<void> {
-    const host = await JournalHost.open(this.#hostOptions());
+  /** A journal forgets what it holds itself, so it is opened for that. */
+  async #forget(root: RootPath): Promise<void> {
+    const lock = takeRootLock(this.#folders, root);
     try {
-      await work(host);
+      const host = await JournalHost.open(this.#hostOptions());
+      try {
+        await host.add(toBuffer(root));
+        await host.remove(toBuffer(root), true);
+      } finally {
+        await host.stop();
+      }
     } finally {
-      await host.stop();
+      lock.release();
     }
   }
 

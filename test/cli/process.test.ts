@@ -52,7 +52,7 @@ beforeAll(async () => {
     platform: 'node',
     format: 'esm',
     banner: { js: REQUIRE },
-    external: ['../transport/agent-main.ts', 'lmdb', 'ssh2', 'vitest'],
+    external: ['../transport/agent-main.ts', '../daemon/journals.ts', './run-daemon.ts', 'lmdb', 'ssh2', 'vitest'],
     logLevel: 'error',
     plugins: [
       {

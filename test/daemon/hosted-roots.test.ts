@@ -102,6 +102,15 @@ test('removing waits for what is under way, gives the lock back, and is for good
   await expect(roots.remove(A, false)).rejects.toMatchObject({ code: 'journal-unknown' });
 });
 
+test('what is to be forgotten is begun first; where that fails, it is said, and the root is out all the same', async () => {
+  const { roots, happened } = hosted([]);
+  await roots.remove(A, true);
+  expect(happened).toEqual(['lock /a', 'add /a', 'remove /a true', 'release /a']);
+  const broken = hosted([B], { add: () => Promise.reject(new Error('no such directory')) });
+  await expect(broken.roots.remove(B, true)).rejects.toMatchObject({ message: 'no such directory' });
+  expect([broken.roots.roots(), [...broken.known]]).toEqual([[], []]);
+});
+
 test('after the stop nothing begins any more', async () => {
   const { roots, happened } = hosted([A]);
   await roots.stop();

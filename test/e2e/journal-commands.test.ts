@@ -153,13 +153,12 @@ describe.each(WAYS)('recorded by %s', (way) => {
   });
 });
 
-describe('verify', () => {
-  it('finds what the journal was not told: exit 1 and each difference', async () => {
-    writeFileSync(at('a'), 'one');
-    await ground.checkpoint();
-    await ground.verifyWell();
-    await ground.verifyWell();
-  });
+it('verify reads everything, and what it hashed for the first time is compared the next time', async () => {
+  for (const name of ['a', 'b', 'c']) writeFileSync(at(name), name);
+  await ground.recordInService();
+  const counts = async () => (await ground.well('journal', 'verify', ground.root, '--json')).events.at(-1);
+  expect(await counts()).toMatchObject({ type: 'summary', result: 'equal', differences: 0 });
+  expect(await counts()).toMatchObject({ result: 'equal', compared: 3, firstHashed: 0 });
 });
 
 describe('log', () => {
@@ -218,6 +217,16 @@ describe('roots', () => {
     expect((await ground.service()).roots).toEqual([]);
     const after = await ground.well('journal', 'status', ground.root, '--json');
     expect(after.events.at(-1)).toMatchObject({ recording: false });
+  });
+
+  it.each(['with a service', 'without one'])('forgotten %s, every cursor of it is unknown', async (how) => {
+    if (how === 'with a service') await ground.recordInService();
+    else await ground.well('journal', 'add', ground.root);
+    const { cursor } = await ground.checkpoint();
+    await ground.well('journal', 'remove', ground.root);
+    expect((await ground.since(cursor)).freshInstance).toBe(false);
+    await ground.well('journal', 'remove', '--forget', ground.root);
+    expect((await ground.since(cursor)).freshInstance).toBe(true);
   });
 
   it('one that went away does not keep the others from being recorded, and comes back', async () => {

@@ -1,22 +1,20 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import type { Context, ExitCode } from '../context.ts';
 import { examples } from '../help.ts';
-import { installCommand, uninstallCommand } from './daemon/install.ts';
-import { runCommand } from './daemon/run.ts';
-import { startCommand } from './daemon/start.ts';
-import { statusCommand } from './daemon/status.ts';
-import { stopCommand } from './daemon/stop.ts';
+import { groupCommand } from './group.ts';
 
 /** `tidemark daemon …`: the background service that records journals. */
-export function daemonCommand(context: Context, done: (code: ExitCode) => void): Command {
-  const command = new Command('daemon').description('the background service that records journals');
-  examples(command, [
+export async function daemonCommand(
+  isAsked: boolean,
+  context: Context,
+  done: (code: ExitCode) => void,
+): Promise<Command> {
+  const below = async () => (await import('./daemon/all.ts')).commands;
+  const command = await groupCommand('daemon', isAsked ? below : null, context, done);
+  examples(command.description('the background service that records journals'), [
     ['tidemark daemon start', 'in the background, until stopped'],
     ['tidemark daemon install', 'or have systemd run it'],
     ['tidemark daemon status', ''],
   ]);
-  for (const make of [runCommand, startCommand, stopCommand, statusCommand, installCommand, uninstallCommand]) {
-    command.addCommand(make(context, done));
-  }
   return command;
 }

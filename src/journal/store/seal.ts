@@ -4,13 +4,14 @@
  * opening leaves a store without one, as after a crash: then the checksums of rows have to do.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 const SEAL_NAME = 'seal';
+const STORE_NAME = 'data.mdb';
 const SLICE_BYTES = 1024 * 1024;
 
-/** Checks and breaks the seal: false where there is one and the file is not what was sealed. */
+/** Checks and breaks the seal: false where there is one and the file is not what was sealed, or not there. */
 export function breakSeal(folder: string): boolean {
   const path = join(folder, SEAL_NAME);
   let sealed: string;
@@ -19,7 +20,7 @@ export function breakSeal(folder: string): boolean {
   } catch {
     return true;
   }
-  const isWhole = sealed === digestOf(folder);
+  const isWhole = existsSync(join(folder, STORE_NAME)) && sealed === digestOf(folder);
   rmSync(path, { force: true });
   return isWhole;
 }
@@ -38,7 +39,7 @@ export function seal(folder: string): void {
 function digestOf(folder: string): string {
   const hash = createHash('sha256');
   const slice = Buffer.allocUnsafe(SLICE_BYTES);
-  const file = openSync(join(folder, 'data.mdb'), 'r');
+  const file = openSync(join(folder, STORE_NAME), 'r');
   try {
     for (let length = -1; length !== 0; ) {
       length = readSync(file, slice, 0, SLICE_BYTES, null);
