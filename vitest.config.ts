@@ -9,18 +9,27 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/torture/**'],
+          exclude: ['test/e2e/**', 'test/model/**', 'test/torture/**'],
           testTimeout: 30_000,
         },
       },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 180_000, hookTimeout: 120_000 } },
+      // Searches of the checkpoint protocol's model: they take all the processor there is.
+      {
+        test: {
+          name: 'model',
+          include: ['test/model/**/*.test.ts'],
+          testTimeout: 600_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
       {
         test: {
           name: 'torture',
           include: ['test/torture/**/*.test.ts'],
           testTimeout: 180_000,
           // After all others: they would be slow beside it, and it would do less in its time.
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -104,16 +104,17 @@ export function median(values) {
 }
 
 /** Alternates `ours` and `theirs`; prints medians and the ratio against its limit. */
-export async function compare(title, rounds, ours, theirs, limit) {
+export async function compare(title, rounds, ours, theirs, limit, [own, other] = ['tidemark', 'rsync']) {
   const times = { ours: [], theirs: [] };
   for (let round = 0; round < rounds; round++) {
     times.theirs.push((await theirs(round)).wall);
     times.ours.push((await ours(round)).wall);
   }
-  const [own, other] = [median(times.ours), median(times.theirs)];
-  const ratio = own / other;
+  const [ourTime, theirTime] = [median(times.ours), median(times.theirs)];
+  const ratio = ourTime / theirTime;
+  const verdict = ratio <= limit ? 'ok' : 'MISSED';
   console.log(
-    `${title}: tidemark ${own.toFixed(2)} s, rsync ${other.toFixed(2)} s, ratio ${ratio.toFixed(2)} (limit ${limit}) ${ratio <= limit ? 'ok' : 'MISSED'}`,
+    `${title}: ${own} ${ourTime.toFixed(2)} s, ${other} ${theirTime.toFixed(2)} s, ratio ${ratio.toFixed(2)} (limit ${limit}) ${verdict}`,
   );
   return ratio;
 }
