@@ -5,7 +5,7 @@
  * what is new and what is gone at once, what is changed by putting it among what waits to be settled, since only reading
  * it shows how it changed.
  */
-import { type BytePath, ROOT } from '../platform/core/byte-path.ts';
+import { type BytePath, parentOf, ROOT } from '../platform/core/byte-path.ts';
 import { TidemarkError } from '../platform/core/errors.ts';
 import { packStat } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem, ListedEntry } from '../platform/filesystem.ts';
@@ -83,6 +83,8 @@ export function scanIntoJournal(
     window: { fromNs, toNs: options.now(), granularityNs: TICK_NS },
   });
   const { scope } = options;
+  // Its directory went meanwhile, which is told by itself.
+  if (store.tree.placeOf(scope) === null) return { scanned: 0, linked: [] };
   if (!lookAt(contextFrom(options.now()), scope, store, writer)) {
     writer.flush();
     return { scanned: 1, linked: [] };
@@ -91,6 +93,8 @@ export function scanIntoJournal(
   writer.flush();
   const { hiddenName, excluded, onEnter, keyOf } = options;
   const names = new ListedDirectories(keyOf);
+  /** What could not be listed for certain: nothing below it is recorded now. */
+  const skipped = new Set<BytePath>();
   const walk = walkTree(fileSystem, root, {
     ...RECORD_ALL,
     hiddenName,
@@ -109,8 +113,12 @@ export function scanIntoJournal(
     const context = contextFrom(fromNs);
     for (const directory of step.value) {
       const { listing } = directory;
-      if (!names.isStill(listing.path) || isGone(listing.error)) {
+      if (skipped.has(parentOf(listing.path)) && listing.path !== scope) {
+        skipped.add(listing.path);
+        names.forget(listing.path);
+      } else if (!names.isStill(listing.path) || isGone(listing.error)) {
         // Another directory came to this path while it was listed, or none is there: once more, after the events.
+        skipped.add(listing.path);
         names.forget(listing.path);
         target.lookAgain(listing.path);
       } else if (listing.error !== null) {
