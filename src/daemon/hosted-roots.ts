@@ -20,6 +20,8 @@ import type { Registry } from './registry.ts';
 export interface JournalKeeper {
   add(rootPath: Buffer): Promise<JournalService>;
   remove(rootPath: Buffer, forget: boolean): Promise<void>;
+  /** All roots have begun that will: events may be taken. */
+  release(): void;
 }
 
 export interface HostedRootsOptions {
@@ -60,11 +62,25 @@ export class HostedRoots implements Hosting {
     this.#startedMs = options.nowMs();
   }
 
-  /** Begins with every registered root; does not wait for them. */
+  /**
+   * Begins with every registered root; does not wait for them. Events wait for the first try of each: one that begins
+   * later would miss those that others have taken by then.
+   */
   start(): void {
     const { roots, damaged } = this.#options.registry.list();
     for (const { file, reason } of damaged) this.#options.log(`registered root not understood: ${file}: ${reason}`);
-    for (const root of roots) void this.#beginLoudly(this.#hosted(root));
+    const tries = roots.map((root) => this.#beginLoudly(this.#hosted(root)));
+    void Promise.all(tries).then(() => this.#options.keeper.release());
+  }
+
+  /** A journal could not go on: its root is begun anew. */
+  failed(rootPath: Buffer, error: unknown): void {
+    const hosted = this.#roots.get(rootPath.toString('latin1') as RootPath);
+    if (hosted === undefined || this.#stopped) return;
+    this.#options.log(`${displayPath(hosted.root as string as BytePath)} cannot go on: ${displayText(String(error))}`);
+    hosted.journal = null;
+    hosted.trouble = asTrouble(error);
+    hosted.retry = setTimeout(() => void this.#beginLoudly(hosted), hosted.pauseMs);
   }
 
   /** Begins with nothing new; what was begun is left to the host of journals. */

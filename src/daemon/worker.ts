@@ -28,9 +28,11 @@ export async function startWorker(setup: WorkerSetup, log: (line: string) => voi
     runId: setup.runId,
     excluded: [setup.stateFolder, setup.runtimeFolder],
     watchesForHints: true,
+    waitsForRelease: true,
+    onFailed: (rootPath, error) => hosting.failed(rootPath, error),
     ...recordingOverrides(process.env),
   });
-  const hosting = new HostedRoots({
+  const hosting: HostedRoots = new HostedRoots({
     keeper: host,
     registry: new Registry(setup.stateFolder),
     lock: (root) => takeRootLock(folders, root),

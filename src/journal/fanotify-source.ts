@@ -46,7 +46,7 @@ export class FanotifySource implements ChangeSource {
     this.keysChange = options.fileSystemType.startsWith('overlay');
   }
 
-  attach(consumer: EventConsumer, prepare: () => Promise<void>): Promise<void> {
+  attach(consumer: EventConsumer, prepare: (isLate: boolean) => Promise<void>): Promise<void> {
     this.#consumer = consumer;
     return this.#options.watch.attach(consumer, prepare);
   }

@@ -35,19 +35,37 @@ export class GroupWatch {
   #line: Promise<void> = Promise.resolve();
   #isPumping = false;
   #isStopped = false;
+  #hasTaken = false;
+  #release: () => void = () => {};
+  readonly #released: Promise<void>;
 
-  constructor(reader: EventReader) {
+  /**
+   * `isHeld`: takes no events before {@link release}. Whoever goes on from an earlier process first attaches all that
+   * had been attached, or events would be lost on those that come later.
+   */
+  constructor(reader: EventReader, isHeld = false) {
     this.#reader = reader;
+    this.#released = new Promise((resolve) => {
+      this.#release = resolve;
+    });
+    if (!isHeld) this.#release();
+  }
+
+  release(): void {
+    this.#release();
   }
 
   get reader(): EventReader {
     return this.#reader;
   }
 
-  /** Begins giving events to `consumer`, after running `prepare` (marks, first scan) with all events held back. */
-  attach(consumer: EventConsumer, prepare: () => Promise<void>): Promise<void> {
+  /**
+   * Begins giving events to `consumer`, after running `prepare` (marks, first scan) with all events held back. `isLate`:
+   * events were taken before, which may have been meant for it.
+   */
+  attach(consumer: EventConsumer, prepare: (isLate: boolean) => Promise<void>): Promise<void> {
     return this.#inLine(async () => {
-      await prepare();
+      await prepare(this.#hasTaken);
       this.#consumers.add(consumer);
       this.#reader.resetForeign();
     });
@@ -63,15 +81,18 @@ export class GroupWatch {
   onReadable(): void {
     if (this.#isPumping || this.#isStopped) return;
     this.#isPumping = true;
-    void this.#inLine(() => {
-      this.#isPumping = false;
-      return this.#pump();
-    });
+    void this.#released.then(() =>
+      this.#inLine(() => {
+        this.#isPumping = false;
+        return this.#pump();
+      }),
+    );
   }
 
   /** Resolves when everything that was in the kernel's queue at the call has been absorbed. */
   async drain(): Promise<void> {
     // Meanwhile the reader goes on telling of what it read, so that the ring is emptied and never blocks it.
+    await this.#released;
     await this.#reader.barrier();
     await this.#inLine(() => this.#pump());
   }
@@ -91,6 +112,7 @@ export class GroupWatch {
   }
 
   async stop(): Promise<void> {
+    this.#release();
     this.#isStopped = true;
     await this.#inLine(async () => this.persist());
     this.#reader.stop();
@@ -99,6 +121,7 @@ export class GroupWatch {
   async #pump(): Promise<void> {
     for (let hasMore = true; hasMore && !this.#isStopped; ) {
       const batch = this.#reader.take(EVENTS_PER_BATCH);
+      this.#hasTaken ||= batch.events.length > 0;
       hasMore = batch.hasMore;
       if (batch.reset) for (const consumer of this.#consumers) consumer.forgetNumbers();
       if (batch.overflowed) for (const consumer of this.#consumers) this.#guard(consumer, () => consumer.overflowed());

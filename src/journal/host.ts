@@ -40,6 +40,10 @@ export interface JournalHostOptions {
   readonly atBest?: BackendName;
   /** Parts of the protocol that are left out, for tests that must then fail. */
   readonly weakened?: readonly string[];
+  /** True: no events are taken before {@link JournalHost.release}. */
+  readonly waitsForRelease?: boolean;
+  /** A journal could not go on; its root can be added again. */
+  readonly onFailed?: (rootPath: Buffer, error: unknown) => void;
 }
 
 const HIDDEN_NAME = '.tidemark';
@@ -101,8 +105,14 @@ export class JournalHost {
     if (forget) renameSync(join(hosted.folder, 'data.mdb'), join(hosted.folder, 'forgotten.mdb'));
   }
 
+  /** All roots that an earlier process recorded are added, or in trouble: events may be taken now. */
+  release(): void {
+    for (const watch of this.#watches.values()) watch.release();
+  }
+
   /** Ends in order: drains, writes down, marks clean. */
   async stop(): Promise<void> {
+    this.release();
     for (const watch of this.#watches.values()) await watch.drain().catch(() => {});
     for (const hosted of this.#hosted.values()) await this.#end(hosted);
     this.#hosted.clear();
@@ -112,6 +122,15 @@ export class JournalHost {
   async #end({ journal, folder }: Hosted): Promise<void> {
     await journal.close();
     seal(folder);
+  }
+
+  /** What the journal has written stays as it is, unsealed: when it is added again, it begins with a gap. */
+  async #failed(path: string, error: unknown): Promise<void> {
+    const hosted = this.#hosted.get(path);
+    if (hosted === undefined) return;
+    this.#hosted.delete(path);
+    await hosted.journal.close().catch(() => {});
+    this.#options.onFailed?.(toBuffer(path), error);
   }
 
   async #open(path: string, folder: string): Promise<Journal> {
@@ -151,8 +170,11 @@ export class JournalHost {
       source: this.#source(path, backend, this.#fileSystem.traits(root).type),
       rootKey: () => this.#presentRootKey(path),
       clock: Date.now,
+      onFailed: (error) => void this.#failed(path, error),
     });
-    await journal.begin(gap, isRenamed);
+    // Where the file system is marked, recording has begun already: the first look goes on beside it.
+    if (backend.chosen === 'fanotify-filesystem') void journal.begin(gap, isRenamed).catch((error) => journal.fail(error));
+    else await journal.begin(gap, isRenamed);
     return journal;
   }
 
@@ -197,7 +219,7 @@ export class JournalHost {
       onReadable: () => watch.onReadable(),
       onMountsChanged: () => void this.#mountsChanged(),
     });
-    const watch = new GroupWatch(reader);
+    const watch = new GroupWatch(reader, this.#options.waitsForRelease ?? false);
     return watch;
   }
 
@@ -250,7 +272,7 @@ function gapSince(state: JournalState, { runId, bootId, isRemounted, backend }: 
   if (!state.hasBaseline || backend.group === null) return null;
   if (state.bootId !== bootId && !state.isClean) return 'unclean-boot';
   if (isRemounted) return 'unmounted';
-  return state.runId === runId && !state.isClean ? null : 'daemon-down';
+  return state.runId === runId ? null : 'daemon-down';
 }
 
 function currentBoot(): string {

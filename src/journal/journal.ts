@@ -39,6 +39,8 @@ export interface JournalOptions {
   readonly rootKey: () => string | null;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+  /** The journal cannot go on: it hears of nothing more, and answers with what went wrong. */
+  readonly onFailed: (error: unknown) => void;
 }
 
 /** With `follow`: how long after the first event of many it waits for the others. */
@@ -69,6 +71,7 @@ export class Journal implements JournalService {
       protocol: this.#protocol,
       source,
       rootKey,
+      onFailed: options.onFailed,
       hiddenName: place.hiddenName,
       excluded: place.excluded,
       weakened: place.weakened,
@@ -87,6 +90,11 @@ export class Journal implements JournalService {
    */
   begin(gap: GapKind | null, isRenamed: boolean): Promise<void> {
     return this.#recording.begin(gap, isRenamed);
+  }
+
+  /** The journal cannot go on. */
+  fail(error: unknown): void {
+    this.#recording.failed(error);
   }
 
   /** Something was mounted or unmounted on this machine. */

@@ -33,6 +33,8 @@ export interface RecordingOptions {
   readonly call: <Result>(name: string, argument: object) => Promise<Result>;
   /** By which key the kernel names the root now; null while it is not there. */
   readonly rootKey: () => string | null;
+  /** The journal cannot go on: it hears of nothing more. */
+  readonly onFailed: (error: unknown) => void;
 }
 
 export class Recording implements EventConsumer {
@@ -95,7 +97,8 @@ export class Recording implements EventConsumer {
   /** `gap`: what was missed since the journal was last written. `isRenamed`: directories have other keys than then. */
   async begin(gap: GapKind | null, isRenamed: boolean): Promise<void> {
     if (gap !== null) this.#openGap(gap, ROOT);
-    await this.#source.attach(this, async () => {
+    await this.#source.attach(this, async (isLate) => {
+      if (isLate && gap === null) this.#openGap('daemon-down', ROOT);
       this.#mounts = new Set(this.#source.markMounts());
       if (isRenamed) await this.#options.call('rename', {});
       for (const key of this.#store.followed()) this.#source.follow(key);
@@ -206,8 +209,10 @@ export class Recording implements EventConsumer {
   }
 
   failed(error: unknown): void {
-    this.#failure ??= { error };
+    if (this.#failure !== null) return;
+    this.#failure = { error };
     this.onActivity();
+    this.#options.onFailed(error);
   }
 
   /**

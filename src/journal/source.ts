@@ -35,8 +35,8 @@ export interface ChangeSource {
   readonly seesNewDirectories: boolean;
   /** True where the kernel's key of a directory may change while it is watched: when overlayfs copies it up. */
   readonly keysChange: boolean;
-  /** Begins; `prepare` runs after the marks are set, with all events held back. */
-  attach(consumer: EventConsumer, prepare: () => Promise<void>): Promise<void>;
+  /** Begins; `prepare` runs with all events held back. `isLate`: some were let go before, for want of this consumer. */
+  attach(consumer: EventConsumer, prepare: (isLate: boolean) => Promise<void>): Promise<void>;
   detach(): Promise<void>;
   /** Resolves when everything that returned before the call was absorbed, but for what lies in the scopes returned. */
   drain(): Promise<readonly BytePath[]>;

@@ -21,6 +21,7 @@ function hosted(registered: readonly RootPath[], of: Partial<HostedRootsOptions[
         happened.push(`remove ${path} ${forget}`);
         await of.remove?.(path, forget);
       },
+      release: () => of.release?.(),
     },
     registry: {
       list: () => ({ roots: [...known], damaged: [{ file: '/roots/x', reason: 'not JSON' }] }),
@@ -116,4 +117,28 @@ test('after the stop nothing begins any more', async () => {
   await roots.stop();
   await expect(roots.add(B)).rejects.toMatchObject({ code: 'daemon-stopping' });
   expect(happened.filter((line) => line.startsWith('add'))).toEqual([]);
+});
+
+test('events are taken once each registered root has been tried', async () => {
+  let isReleased = false;
+  let begin: () => void = () => {};
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const { roots } = hosted([A, B], {
+    async add(path) {
+      if (path.toString() === B) await begun;
+      return new FakeJournal();
+    },
+    release() {
+      isReleased = true;
+    },
+  });
+  roots.start();
+  await roots.journal(A);
+  expect(isReleased).toBe(false);
+  begin();
+  await roots.journal(B);
+  await roots.stop();
+  expect(isReleased).toBe(true);
 });
