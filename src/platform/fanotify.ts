@@ -51,8 +51,8 @@ export interface FanotifyEvent {
   /** A byte string; empty for the directory itself. */
   readonly name: string;
   /**
-   * Key of the object itself where it is a directory, was renamed, or is told although its directory is foreign or
-   * unknown ({@link FanotifyReader.follow}); else null.
+   * Key of the object itself where it is a directory, was renamed, is followed ({@link FanotifyReader.follow}), or may
+   * have got one name more; else null.
    */
   readonly target: string | null;
   /** Where it was before, for a rename; null where it came from out of sight. */

@@ -34,7 +34,7 @@ static bool is_foreign(const struct tm_scope *scope, uint32_t directory) {
   return entry == NULL || entry->tag == scope->foreign;
 }
 
-/* Whether an event in foreign directories is about an object that may have a name here. */
+/* Whether an event, whatever directory it names, is about an object that may have a name here. */
 static bool may_be_ours(struct tm_scope *scope, const struct tm_event *event, uint32_t mask) {
   const struct tm_key *object = &event->object;
   bool is_new_name = (mask & (TM_CREATE | TM_DIRECTORY)) == TM_CREATE;
@@ -58,9 +58,11 @@ enum tm_verdict tm_scope_line(struct tm_scope *scope, const struct tm_event *eve
   if (!number_of(scope, &event->directory, &head->directory)) return TM_LOST;
   if (!number_of(scope, &event->from_directory, &head->from)) return TM_LOST;
   bool is_elsewhere = is_foreign(scope, head->directory) && is_foreign(scope, head->from);
-  if (is_elsewhere && !may_be_ours(scope, event, head->mask)) return TM_FOREIGN;
+  /* Told with its object also where the directory is not known to be foreign yet: it may turn out to be. */
+  bool is_shared = may_be_ours(scope, event, head->mask);
+  if (is_elsewhere && !is_shared) return TM_FOREIGN;
   line->event = event;
-  line->target = head->mask & (TM_DIRECTORY | TM_RENAME) || is_elsewhere ? &event->object : &NO_KEY;
+  line->target = head->mask & (TM_DIRECTORY | TM_RENAME) || is_shared ? &event->object : &NO_KEY;
   /* A directory that speaks of itself has no record of an object: it is its own target. */
   bool is_itself = head->mask & TM_DIRECTORY && event->name.length == 0;
   if (line->target->length == 0 && is_itself) line->target = &event->directory;
