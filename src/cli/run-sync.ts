@@ -29,7 +29,7 @@ export async function runSync(request: SyncRequest, reporter: Reporter, signal: 
   const addressOf = (side: Side, path: string) => canonicalAddress(request[side], path);
   const sessions = new Sessions(openFileSystem().fileSystem, request.folders.state);
   return withEndpoints(request, signal, async (sides) => {
-    const pair = await openPair({ sides, addressOf, sessions, mode: request.session.mode, run: request.run });
+    const pair = await openPair({ sides, addressOf, sessions, options: request.session, run: request.run });
     try {
       const facts = { request, sides, infos: pair.infos, addresses: pair.addresses, startedAt };
       if (pair.store === null) return summaryOf(facts, null, pair.halt);

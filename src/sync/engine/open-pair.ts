@@ -7,7 +7,7 @@ import type { Side } from '../../journal/core/entry.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
 import { guardRoots, type KnownRoot } from '../core/safety.ts';
 import type { Endpoint, EndpointInfo, RootState } from '../endpoint.ts';
-import type { Mode, RunOptions } from '../options.ts';
+import type { RunOptions, SessionOptions } from '../options.ts';
 import type { Halt } from '../report.ts';
 import type { Sessions } from '../store/sessions.ts';
 import { SessionStore } from './session-store.ts';
@@ -17,7 +17,7 @@ export interface PairInput {
   /** Text of an endpoint whose canonical path turned out to be this byte string: the first key a session is found by. */
   readonly addressOf: (side: Side, canonicalPath: string) => string;
   readonly sessions: Sessions;
-  readonly mode: Mode;
+  readonly options: Pick<SessionOptions, 'mode' | 'metadata'>;
   readonly run: RunOptions;
 }
 
@@ -32,8 +32,8 @@ export interface Pair {
 
 /** Opens, checks, locks and binds. Throws TidemarkErrors; a safety halt is a value. */
 export async function openPair(input: PairInput): Promise<Pair> {
-  const { sides, addressOf, sessions, mode, run } = input;
-  const isOneWay = mode === 'one-way-safe' || mode === 'one-way-replica';
+  const { sides, addressOf, sessions, options, run } = input;
+  const isOneWay = options.mode === 'one-way-safe' || options.mode === 'one-way-replica';
   const request = (side: Side) => ({ session: '', dryRun: run.dryRun, writable: !(isOneWay && side === 'alpha') });
   const [alpha, beta] = await Promise.all([sides.alpha.open(request('alpha')), sides.beta.open(request('beta'))]);
   const infos = { alpha, beta };
@@ -61,7 +61,7 @@ export async function openPair(input: PairInput): Promise<Pair> {
     return {
       infos,
       addresses,
-      store: new SessionStore(session.archive, session.id, roots),
+      store: new SessionStore(session.archive, session.id, roots, options),
       halt: null,
       close: () => session.close(),
     };

@@ -108,7 +108,10 @@ async function runRound(
   }
 }
 
-/** Reads what changed, confirms it, reconciles it into `plan`. */
+/**
+ * Reads what changed, confirms it, reconciles it into `plan`. After a change of rules everything is read: what the old
+ * rules left alone is in no list of changes. Renames are not paired then, as in every walk through whole trees.
+ */
 async function makePlan(input: RoundInput, known: Cursors, plan: Plan): Promise<void> {
   const { sides, store, options } = input;
   const changes = await onBoth((side) => sides[side].changes(known[side]));
@@ -123,7 +126,7 @@ async function makePlan(input: RoundInput, known: Cursors, plan: Plan): Promise<
     collisions: NO_COLLISIONS,
   };
   const needs = (row: Row) => digestsNeeded(row, reconcileOptions);
-  if (changes.alpha.fresh || changes.beta.fresh) {
+  if (changes.alpha.fresh || changes.beta.fresh || !store.isUnderSameRules) {
     const listings = await onBoth(async (side) =>
       changes[side].fresh ? changes[side] : { fresh: true, batches: wholeTree(sides[side]) },
     );
