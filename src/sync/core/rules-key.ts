@@ -6,7 +6,8 @@
  * Not among them: what decides how a tree is *seen* (ignore rules, kinds of symlinks, digests), since the scan notes the
  * entries that look different, and the conflict policy, since conflicts are looked at in every run.
  */
-import type { MetadataOptions, Mode } from '../options.ts';
+import type { MetadataOptions } from '../../journal/core/look.ts';
+import type { Mode } from '../options.ts';
 
 /** The same text for the same options, whatever order their fields are in. */
 export function rulesKeyOf({ mode, metadata }: { readonly mode: Mode; readonly metadata: MetadataOptions }): string {

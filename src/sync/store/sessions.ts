@@ -8,13 +8,14 @@
  * of which roots, stands in the archive. It is written whole and renamed into place.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { cpSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Side } from '../../journal/core/entry.ts';
 import { FolderLock } from '../../journal/store/folder-lock.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
+import { makeFolders } from '../../platform/make-folders.ts';
 import { Archive } from './archive.ts';
 import { readSessionFile, type SessionFile, writeSessionFile } from './session-file.ts';
 
@@ -186,7 +187,7 @@ function isSamePair(left: PairIdentities, right: PairIdentities): boolean {
 /** Makes a folder of ours, or checks that it is one: a directory, no symlink, of this user, closed to others. */
 function prepareFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder, 0o700);
     const { uid, mode } = lstatSync(folder);
     if ((mode & 0o170000) !== 0o040000) throw new Error('not a directory');
     if (process.geteuid !== undefined && uid !== process.geteuid()) throw new Error('belongs to another user');
