@@ -115,6 +115,18 @@ describe.each(WIRINGS)('$name', (wiring) => {
   });
 });
 
+it.each(WIRINGS)('files as roots, in one directory of one host, $name', async (wiring) => {
+  const pair = ground.pair(wiring);
+  pair.alpha.edit('f=one');
+  const target = join(pair.alpha.root, 'g');
+  const there = pair.addresses[1].replace(pair.beta.root, pair.alpha.root);
+  const words = ['sync', `${pair.addresses[0]}/f`, `${there}/g`, '--json', ...ground.sshOptions];
+  const run = await tidemark(words, pair.settings);
+  expect(run.code, shown(run)).toBe(0);
+  expect(readFileSync(target, 'utf8')).toBe('one');
+  expectNoWork(await tidemark(words, pair.settings));
+});
+
 describe('with --force', () => {
   it.each(SIDES)('an emptied %s empties the other', async (side) => {
     const pair = ground.pair(LOCAL);
