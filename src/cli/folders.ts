@@ -5,6 +5,8 @@
  */
 import { lstatSync, type Stats, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
+import { TidemarkError } from '../platform/core/errors.ts';
+import { makeFolders } from '../platform/make-folders.ts';
 import { usageError } from './usage.ts';
 
 export interface Folders {
@@ -41,6 +43,27 @@ export function foldersFrom(environment: Environment, homeDirectory: string): Fo
 /** The configuration file. */
 export function configFileIn(folders: Folders): string {
   return join(folders.config, 'config.toml');
+}
+
+/**
+ * Makes `folder` exist, 0700 where it is made now, parents too.
+ * @throws TidemarkError `unavailable` where it cannot be made, belongs to somebody else or others may write to it.
+ */
+export function ensureFolder(folder: string): void {
+  try {
+    makeFolders(folder, 0o700);
+  } catch (error) {
+    throw new TidemarkError('unavailable', 'state-folder', `cannot make ${folder}: ${(error as Error).message}`, {
+      remedy: 'Make it writable, or set TIDEMARK_HOME to another folder.',
+      cause: error,
+    });
+  }
+  const fault = folderFault(folder);
+  if (fault !== null) {
+    throw new TidemarkError('unavailable', 'state-folder', `${folder} ${fault}`, {
+      remedy: 'Only you should be able to write there: chown and chmod it, or set TIDEMARK_HOME to another folder.',
+    });
+  }
 }
 
 /** What makes an existing folder unfit to hold state, or null where it is fit or not there. Writes nothing. */

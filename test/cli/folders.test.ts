@@ -1,8 +1,8 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { folderFault, foldersFrom } from '../../src/cli/folders.ts';
+import { ensureFolder, folderFault, foldersFrom } from '../../src/cli/folders.ts';
 import { invoke } from './harness.ts';
 
 let home: string;
@@ -42,13 +42,21 @@ test('commands make no folder by themselves', async () => {
   expect(existsSync(join(home, 'none'))).toBe(false);
 });
 
+test('a folder is made for its owner only, with its parents', () => {
+  const folder = join(home, 'a', 'b');
+  ensureFolder(folder);
+  ensureFolder(folder);
+  expect(statSync(folder).mode & 0o777).toBe(0o700);
+  expect(statSync(join(home, 'a')).mode & 0o777).toBe(0o700);
+});
+
 test.each([
   ['writable by others', () => chmodSync(join(home, 'f'), 0o777), 'can be written to by others'],
   ['writable by the group', () => chmodSync(join(home, 'f'), 0o770), 'can be written to by others'],
-])('%s: unfit', (_what, spoil, reason) => {
+])('%s: refused', (_what, spoil, reason) => {
   mkdirSync(join(home, 'f'));
   spoil();
-  expect(folderFault(join(home, 'f'))).toBe(reason);
+  expect(() => ensureFolder(join(home, 'f'))).toThrow(reason);
 });
 
 test('faults of what is no directory', () => {
@@ -57,4 +65,5 @@ test('faults of what is no directory', () => {
   expect(folderFault(join(home, 'file'))).toBe('is not a directory');
   expect(folderFault(join(home, 'link'))).toBe('is a symbolic link to nowhere');
   expect(folderFault(join(home, 'missing'))).toBeNull();
+  expect(() => ensureFolder(join(home, 'file'))).toThrow('is not a directory');
 });
