@@ -48,7 +48,7 @@ export async function makeEndpoint(
 }
 
 /** A local path as the file system wants it: absolute, symlinks left for the kernel. */
-function absolutePath(path: string): Buffer {
+export function absolutePath(path: string): Buffer {
   if (path.startsWith('/')) return toBuffer(path);
   return Buffer.concat([Buffer.from(`${resolve('.')}/`), toBuffer(path)]);
 }

@@ -3,9 +3,10 @@
  *
  * Nothing is created here but by {@link ensureFolder}, and that only when something is about to be written.
  */
-import { lstatSync, mkdirSync, type Stats, statSync } from 'node:fs';
+import { lstatSync, type Stats, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { TidemarkError } from '../platform/core/errors.ts';
+import { makeFolders } from '../platform/make-folders.ts';
 import { usageError } from './usage.ts';
 
 export interface Folders {
@@ -50,7 +51,7 @@ export function configFileIn(folders: Folders): string {
  */
 export function ensureFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder, 0o700);
   } catch (error) {
     throw new TidemarkError('unavailable', 'state-folder', `cannot make ${folder}: ${(error as Error).message}`, {
       remedy: 'Make it writable, or set TIDEMARK_HOME to another folder.',

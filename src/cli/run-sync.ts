@@ -1,4 +1,5 @@
 /** Where the floors meet: endpoints are made from addresses, opened as a pair, and handed to the engine. */
+import { posix } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Side } from '../journal/core/entry.ts';
 import { TidemarkError } from '../platform/core/errors.ts';
@@ -10,7 +11,7 @@ import { verifyPair } from '../sync/engine/verify.ts';
 import { type Halt, resultOf, type SideSummary, type Summary } from '../sync/report.ts';
 import { Sessions } from '../sync/store/sessions.ts';
 import { type EndpointAddress, formatEndpointAddress } from '../transport/core/endpoint-address.ts';
-import { makeEndpoint } from './connect.ts';
+import { absolutePath, makeEndpoint } from './connect.ts';
 import type { Reporter } from './output/reporter.ts';
 import type {
   DoctorRow,
@@ -29,7 +30,9 @@ export async function runSync(request: SyncRequest, reporter: Reporter, signal: 
   const addressOf = (side: Side, path: string) => canonicalAddress(request[side], path);
   const sessions = new Sessions(openFileSystem().fileSystem, request.folders.state);
   return withEndpoints(request, signal, async (sides) => {
-    const pair = await openPair({ sides, addressOf, sessions, mode: request.session.mode, run: request.run });
+    const { session: options, run } = request;
+    const named = { alpha: namedAddress(request.alpha), beta: namedAddress(request.beta) };
+    const pair = await openPair({ sides, addressOf, named, sessions, options, run });
     try {
       const facts = { request, sides, infos: pair.infos, addresses: pair.addresses, startedAt };
       if (pair.store === null) return summaryOf(facts, null, pair.halt);
@@ -37,8 +40,8 @@ export async function runSync(request: SyncRequest, reporter: Reporter, signal: 
         sides,
         infos: pair.infos,
         store: pair.store,
-        options: request.session,
-        run: request.run,
+        options,
+        run,
         conflictTime: fileTime(new Date()),
         report: (event) => reporter.event(event),
         signal,
@@ -156,6 +159,15 @@ function sideSummary(side: Side, { infos, addresses }: RunFacts, outcome: SyncOu
 /** One text for one place, however it was written: relative, through symlinks, below the home directory. */
 function canonicalAddress(address: EndpointAddress, path: string): string {
   return formatEndpointAddress(address.kind === 'local' ? { ...address, path } : { ...address, path, home: false });
+}
+
+/** The endpoint as it was typed, wherever that was; symlinks in it are what it is about, and stay. */
+function namedAddress(address: EndpointAddress): string {
+  if (address.kind === 'ssh') return formatEndpointAddress(address);
+  return formatEndpointAddress({
+    kind: 'local',
+    path: posix.resolve('/', absolutePath(address.path).toString('latin1')),
+  });
 }
 
 function progress(reporter: Reporter, phase: 'connecting'): void {

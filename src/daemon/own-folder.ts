@@ -1,6 +1,7 @@
 /** Folders that only we may enter: state of the service, and where its socket lies. */
-import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
+import { chmodSync, lstatSync } from 'node:fs';
 import { TidemarkError } from '../platform/core/errors.ts';
+import { makeFolders } from '../platform/make-folders.ts';
 
 const MODE = 0o700;
 
@@ -11,7 +12,7 @@ const MODE = 0o700;
  */
 export function ensureOwnFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: MODE });
+    makeFolders(folder, MODE);
     const { mode, uid } = lstatSync(folder);
     if ((mode & 0o170000) !== 0o040000) throw new Error('not a directory');
     if (process.geteuid !== undefined && uid !== process.geteuid()) throw new Error(`belongs to user ${uid}`);

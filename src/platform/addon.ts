@@ -55,7 +55,7 @@ export interface Addon extends FanotifyAddon, SocketAddon {
   /** `range`: start and end as two f64; false past the last data. */
   nextData(fd: Fd, offset: number, sizeBytes: number, range: Uint8Array): boolean;
   advise(fd: Fd, drop: boolean): void;
-  tryLock(fd: Fd): boolean;
+  tryLock(fd: Fd, isShared: boolean): boolean;
   /** 0 held, 1 refused, 2 unsupported. */
   takeReadLease(fd: Fd): number;
   holdsReadLease(fd: Fd): boolean;

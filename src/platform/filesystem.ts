@@ -63,6 +63,9 @@ export interface SmallFile {
   readonly contents: Buffer;
 }
 
+/** Held by one, or by any number of others that hold it so. */
+export type LockKind = 'exclusive' | 'shared';
+
 /** What one file system offers, found by trying in the given directory. */
 export interface FileSystemTraits {
   /** statfs type name (`ext4`, `xfs`, `btrfs`, `tmpfs`, `overlay`, …) or its hexadecimal number. */
@@ -178,8 +181,11 @@ export interface FileSystem {
   nextData(fd: Fd, offset: number, sizeBytes: number): { readonly start: number; readonly end: number } | null;
   /** posix_fadvise; a hint, never fails. */
   advise(fd: Fd, advice: 'sequential' | 'dontneed'): void;
-  /** flock(LOCK_EX|LOCK_NB): false where another holds it. Released with the descriptor. */
-  tryLock(fd: Fd): boolean;
+  /**
+   * flock(LOCK_EX|LOCK_NB), or LOCK_SH: false where another holds it. Released with the descriptor. Changing the kind of
+   * a lock that is held may fail, and then nothing is held.
+   */
+  tryLock(fd: Fd, kind?: LockKind): boolean;
   /** Read lease: granted only while nobody has the file open for writing. Portable: `unsupported`. */
   takeReadLease(fd: Fd): LeaseState;
   /** True while the lease is unbroken. */

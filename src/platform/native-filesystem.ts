@@ -5,7 +5,16 @@ import { isWithin } from './core/byte-path.ts';
 import { errnoOf } from './core/errors.ts';
 import { STAT_BYTES, unpackStat } from './core/stat-codec.ts';
 import { fileSystemTypeName } from './file-system-types.ts';
-import type { Fd, FileSystem, FileSystemTraits, LeaseState, OpenWriters, SmallFile, Stat } from './filesystem.ts';
+import type {
+  Fd,
+  FileSystem,
+  FileSystemTraits,
+  LeaseState,
+  LockKind,
+  OpenWriters,
+  SmallFile,
+  Stat,
+} from './filesystem.ts';
 import { decodeListings } from './listing.ts';
 import { systemError } from './system-error.ts';
 import { decodeWriters } from './writer-rows.ts';
@@ -133,7 +142,7 @@ function descriptors(addon: Addon) {
     nextData: (fd: Fd, offset: number, sizeBytes: number) =>
       addon.nextData(fd, offset, sizeBytes, rangeBytes) ? { start: range[0] ?? 0, end: range[1] ?? 0 } : null,
     advise: (fd: Fd, advice: 'sequential' | 'dontneed') => addon.advise(fd, advice === 'dontneed'),
-    tryLock: (fd: Fd): boolean => addon.tryLock(fd),
+    tryLock: (fd: Fd, kind: LockKind = 'exclusive'): boolean => addon.tryLock(fd, kind === 'shared'),
     takeReadLease: (fd: Fd): LeaseState => leaseState(addon.takeReadLease(fd)),
     holdsReadLease: (fd: Fd): boolean => addon.holdsReadLease(fd),
     releaseLease: (fd: Fd) => addon.releaseLease(fd),

@@ -2,9 +2,9 @@
  * The hidden folder `.tidemark/` of a root: who the root is (`id`), who works on it (`lock`), and room for what is on
  * its way in (`staging/`) and out (`versions/`). 0700, ours, and never reached through a symlink.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { fsyncSync, readSync, writeSync } from 'node:fs';
-import { type BytePath, joinPath, ROOT } from '../platform/core/byte-path.ts';
+import { type ByteName, type BytePath, joinPath, ROOT } from '../platform/core/byte-path.ts';
 import { errnoOf, TidemarkError } from '../platform/core/errors.ts';
 import { isDirectory } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem, Stat } from '../platform/filesystem.ts';
@@ -16,27 +16,32 @@ const MARKER_FORM = /^[0-9a-f]{32}\n$/;
 const MARKER_BYTES = 33;
 const OTHERS_MAY_WRITE = 0o022;
 
-/** Locks of this process that may be shared, by directory: two file roots in one directory are two sides of one run. */
-const held = new Map<string, { readonly lock: Fd; users: number }>();
+/** How long to wait for a run that has the folder to itself to let others in, in steps of so much. */
+const SHARING_TRIES = 60;
+const SHARING_STEP_MS = 50;
+const NEVER_WOKEN = new Int32Array(new SharedArrayBuffer(4));
 
 export class HiddenFolder {
   readonly #fileSystem: FileSystem;
-  readonly #key: string;
+  readonly #locks: Fd[] = [];
+  #isAlone = false;
 
-  private constructor(fileSystem: FileSystem, key: string) {
+  private constructor(fileSystem: FileSystem) {
     this.#fileSystem = fileSystem;
-    this.#key = key;
   }
 
   /**
    * Makes the folder and all in it where missing, and takes the lock. Throws `locked` where another run holds it,
-   * `unavailable` where the folder is not ours to use, and system errors where it cannot be written to. `isShared`: for
-   * a file root, which other file roots of this process in the same directory do not disturb.
+   * `unavailable` where the folder is not ours to use, and system errors where it cannot be written to.
+   *
+   * `only` names the file of a file root. File roots in one directory do not disturb each other (they may be the two
+   * sides of one run): each locks its own name, and all share the folder once the first has cleared it.
    */
-  static make(fileSystem: FileSystem, root: Fd, isShared = false): HiddenFolder {
+  static make(fileSystem: FileSystem, root: Fd, only: ByteName | null = null): HiddenFolder {
     makeFolder(fileSystem, root, HIDDEN);
-    const folder = new HiddenFolder(fileSystem, takeLock(fileSystem, root, isShared));
+    const folder = new HiddenFolder(fileSystem);
     try {
+      folder.#takeLocks(root, only);
       makeFolder(fileSystem, root, STAGING);
       makeFolder(fileSystem, root, VERSIONS);
       if (HiddenFolder.readMarker(fileSystem, root) === null) writeMarker(fileSystem, root);
@@ -71,31 +76,45 @@ export class HiddenFolder {
     });
   }
 
-  /** Releases the lock. */
-  close(): void {
-    const lock = held.get(this.#key);
-    if (lock === undefined || --lock.users > 0) return;
-    held.delete(this.#key);
-    this.#fileSystem.close(lock.lock);
+  /** True while no other run may be in the folder: what is staged in it belongs to nobody. */
+  get isAlone(): boolean {
+    return this.#isAlone;
   }
-}
 
-/** The key of the lock, held once more. */
-function takeLock(fileSystem: FileSystem, root: Fd, isShared: boolean): string {
-  const { dev, ino } = fileSystem.fstat(root);
-  const key = isShared ? `${dev}:${ino}` : `${dev}:${ino}:${randomBytes(8).toString('hex')}`;
-  const known = held.get(key);
-  if (known !== undefined) {
-    known.users++;
-    return key;
+  /** Lets other file roots of the directory in. */
+  share(): void {
+    const [lock] = this.#locks;
+    if (!this.#isAlone || lock === undefined) return;
+    this.#isAlone = false;
+    if (!this.#joins(lock)) throw locked();
   }
-  const lock = fileSystem.openForUpdate(root, LOCK, true);
-  if (!fileSystem.tryLock(lock)) {
-    fileSystem.close(lock);
-    throw locked();
+
+  /** Releases the locks. */
+  close(): void {
+    for (const lock of this.#locks.splice(0)) this.#fileSystem.close(lock);
   }
-  held.set(key, { lock, users: 1 });
-  return key;
+
+  #takeLocks(root: Fd, only: ByteName | null): void {
+    const lock = this.#lockFile(root, LOCK);
+    this.#isAlone = this.#fileSystem.tryLock(lock);
+    if (!this.#isAlone && (only === null || !this.#joins(lock))) throw locked();
+    if (only !== null && !this.#fileSystem.tryLock(this.#lockFile(root, lockOf(only)))) throw locked();
+  }
+
+  #lockFile(root: Fd, path: BytePath): Fd {
+    const lock = this.#fileSystem.openForUpdate(root, path, true);
+    this.#locks.push(lock);
+    return lock;
+  }
+
+  /** Another file root has the folder to itself for as long as it takes to clear it; a directory root for its whole run. */
+  #joins(lock: Fd): boolean {
+    for (let attempt = 1; !this.#fileSystem.tryLock(lock, 'shared'); attempt++) {
+      if (attempt === SHARING_TRIES) return false;
+      Atomics.wait(NEVER_WOKEN, 0, 0, SHARING_STEP_MS);
+    }
+    return true;
+  }
 }
 
 function makeFolder(fileSystem: FileSystem, root: Fd, path: BytePath): void {
@@ -140,8 +159,15 @@ function writeMarker(fileSystem: FileSystem, root: Fd): void {
   fileSystem.syncDirectory(root, HIDDEN);
 }
 
+/** The lock of one file: hashed, since a name with something before it may be too long. */
+function lockOf(only: ByteName): BytePath {
+  return joinPath(HIDDEN, `lock-${createHash('sha256').update(only, 'latin1').digest('hex').slice(0, 32)}`);
+}
+
 function locked(): TidemarkError {
-  return new TidemarkError('locked', 'root-locked', 'another run is working on this root');
+  return new TidemarkError('locked', 'root-locked', 'another run is working on this root', {
+    remedy: 'Wait until it ends, or stop it.',
+  });
 }
 
 function unusable(message: string): TidemarkError {

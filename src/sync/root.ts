@@ -138,8 +138,14 @@ export class LocalRoot {
 
   #openHidden(): HiddenFolder | null {
     try {
-      const hidden = HiddenFolder.make(this.#fileSystem, this.fd, this.#place.name !== null);
-      clearLeftovers(this.#fileSystem, this.fd, Date.now());
+      const hidden = HiddenFolder.make(this.#fileSystem, this.fd, this.#place.name);
+      try {
+        if (hidden.isAlone) clearLeftovers(this.#fileSystem, this.fd, Date.now());
+        if (this.#place.name !== null) hidden.share();
+      } catch (error) {
+        hidden.close();
+        throw error;
+      }
       return hidden;
     } catch (error) {
       const code = errnoOf(error);
@@ -258,5 +264,8 @@ function parentPath(path: string): string {
 
 function unavailable(code: string, path: string, cause: unknown): TidemarkError {
   const detail = cause instanceof Error ? cause.message : String(cause);
-  return new TidemarkError('unavailable', code, `${path} cannot be opened: ${detail}`, { cause });
+  return new TidemarkError('unavailable', code, `${path} cannot be opened: ${detail}`, {
+    cause,
+    remedy: 'Check owner and permissions of it and of the directories above.',
+  });
 }

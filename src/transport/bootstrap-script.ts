@@ -1,5 +1,5 @@
 /**
- * The program that receives the agent on the other host.
+ * The program that starts the agent on the other host, and receives it first where it is missing or damaged.
  *
  * It travels inside the start command (see bootstrap.ts), runs under any Node.js from 20.19, and gets the digest of
  * the agent and the folder of all agents as arguments. It reads standard input with exact counts and not a byte more:
@@ -11,7 +11,7 @@
  */
 export const BOOTSTRAP_SCRIPT = withoutComments(`
 const fs = require('fs');
-const { join } = require('path');
+const { dirname, join } = require('path');
 const { createHash } = require('crypto');
 const zlib = require('zlib');
 const { pathToFileURL } = require('url');
@@ -22,9 +22,11 @@ const MAX_FILE_BYTES = 128 * 1024 * 1024;
 const HOUR_MS = 3600 * 1000;
 
 try {
-  say('need ' + process.version + ' ' + process.platform + ' ' + process.arch + ' ' + libc());
-  install(receive());
-  tidyUp();
+  if (!isWhole(place)) {
+    say('need ' + process.version + ' ' + process.platform + ' ' + process.arch + ' ' + libc());
+    install(receive());
+    tidyUp();
+  }
 } catch (error) {
   say('failed ' + String(error.message).replace(/[^ -~]/g, ' ').slice(0, 1000));
   process.exit(1);
@@ -54,10 +56,23 @@ function receive() {
   const { files } = JSON.parse(read(length).toString('utf8'));
   if (!Array.isArray(files) || files.length < 1 || files.length > MAX_FILES) throw new Error('bad number of files');
   const received = files.map(receiveFile);
-  const list = received.map((file) => file.sha256 + '  ' + file.name + '\\n').sort().join('');
-  if (sha256(list) !== digest) throw new Error('the files do not make up the agent that was announced');
+  if (digestOf(received) !== digest) throw new Error('the files do not make up the agent that was announced');
   if (!received.some((file) => file.name === 'agent.js')) throw new Error('no agent.js');
   return received;
+}
+
+// A few megabytes: reading them all takes some ten milliseconds.
+function isWhole(folder) {
+  try {
+    const names = fs.readdirSync(folder).filter((name) => name !== 'used');
+    return digestOf(names.map((name) => ({ name, sha256: sha256(fs.readFileSync(join(folder, name))) }))) === digest;
+  } catch {
+    return false;
+  }
+}
+
+function digestOf(files) {
+  return sha256(files.map((file) => file.sha256 + '  ' + file.name + '\\n').sort().join(''));
 }
 
 function receiveFile(file) {
@@ -97,7 +112,7 @@ function readSome(bytes, at) {
 }
 
 function install(files) {
-  fs.mkdirSync(agents, { recursive: true, mode: 0o700 });
+  makeFolders(agents);
   const facts = fs.lstatSync(agents);
   if (!facts.isDirectory() || facts.uid !== process.getuid() || facts.mode & 0o022)
     throw new Error(agents + ' is not a folder that only its owner may write to');
@@ -112,6 +127,18 @@ function install(files) {
   }
 }
 
+// Node's own way of making parents does not return where the file system lets nothing be made.
+function makeFolders(folder) {
+  try {
+    fs.mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if (error.code === 'EEXIST') return;
+    if (error.code !== 'ENOENT' || dirname(folder) === folder || fs.existsSync(dirname(folder))) throw error;
+    makeFolders(dirname(folder));
+    makeFolders(folder);
+  }
+}
+
 function writeFile(file, bytes) {
   const descriptor = fs.openSync(file, 'wx', 0o600);
   fs.writeFileSync(descriptor, bytes);
@@ -119,13 +146,13 @@ function writeFile(file, bytes) {
   fs.closeSync(descriptor);
 }
 
-// Another session may have installed the same agent meanwhile: then its copy is used.
+// Another session may have installed the same agent meanwhile: then its copy is used. A damaged one makes room.
 function moveIntoPlace(fresh) {
   for (let attempt = 0; ; attempt++) {
     try {
       return fs.renameSync(fresh, place);
     } catch (error) {
-      if (fs.existsSync(join(place, 'agent.js'))) return;
+      if (isWhole(place)) return;
       if (attempt > 0 || !fs.existsSync(place)) throw error;
       fs.renameSync(place, fresh.replace('.new-', '.old-'));
     }

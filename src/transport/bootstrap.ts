@@ -48,8 +48,9 @@ export const NODE_PLACES: readonly string[] = [
 ];
 
 /**
- * The command for the agent with `digest` (64 hexadecimal digits): runs it where it is installed, else starts the
- * bootstrap that receives it; without Node.js, a `tidemark` on the PATH; else says what was found.
+ * The command for the agent with `digest` (64 hexadecimal digits): starts the bootstrap, which runs the agent where it
+ * is installed and whole, and receives it where it is not; without Node.js, a `tidemark` on the PATH; else says what was
+ * found.
  * `places` is for tests.
  */
 export function agentCommand(digest: string, places: readonly string[] = NODE_PLACES): string {
@@ -68,8 +69,7 @@ export function agentCommand(digest: string, places: readonly string[] = NODE_PL
       'if [ "${x%%.*}" -gt 20 ] 2>/dev/null || { [ "${x%%.*}" -eq 20 ] && [ "${y%%.*}" -ge 19 ]; } 2>/dev/null; ' +
       'then n="$c"; break; fi; f="$f $c $v"; done',
     // The mark of the last use decides which versions are kept; it is not worth failing for.
-    'if [ -n "$n" ] && [ -f "$a/agent.js" ]; then { true >"$a/used"; } 2>/dev/null; exec "$n" "$a/agent.js"; fi',
-    'if [ -n "$n" ]; then exec "$n" -e ' +
+    'if [ -n "$n" ]; then { [ -f "$a/agent.js" ] && true >"$a/used"; } 2>/dev/null; exec "$n" -e ' +
       '"eval(require(/zlib/.source).inflateRawSync(Buffer.from(process.argv[1],/base64/.source)).toString())" ' +
       `${deflateRawSync(BOOTSTRAP_SCRIPT, { level: 9 }).toString('base64')} ${digest} "$d"; fi`,
     'if command -v tidemark >/dev/null 2>&1; then exec tidemark agent serve; fi',

@@ -41,6 +41,7 @@ import { FrameWriter } from './frame-writer.ts';
 import { LinkMeter } from './link-meter.ts';
 import { Liveness } from './liveness.ts';
 import { type Handler, Responder } from './responder.ts';
+import { RUN_AGAIN } from './ssh/errors.ts';
 
 export interface ConnectionOptions {
   /** Clients call, servers answer. */
@@ -333,7 +334,10 @@ export class Connection {
   #lost(cause: unknown): TidemarkError {
     const detail = cause instanceof Error ? `: ${cause.message}` : '';
     const text = `the connection to the other side was lost${detail}${this.#whatItSaid()}`;
-    return new TidemarkError('unavailable', 'connection-lost', text, cause === null ? {} : { cause });
+    return new TidemarkError('unavailable', 'connection-lost', text, {
+      remedy: RUN_AGAIN,
+      ...(cause === null ? {} : { cause }),
+    });
   }
 
   #neverBegan(): TidemarkError {

@@ -191,6 +191,7 @@ function statusError(status: BootstrapStatus, host: string): TidemarkError {
       return unavailable(
         'agent-install',
         `the agent could not be installed on ${host}: ${cleanText(status.reason, 1000)}`,
+        'It goes to ~/.local/state/tidemark there, or to $TIDEMARK_HOME; see that there is room and that you may write.',
       );
     case 'need':
       return unavailable('agent-install', `${host} asks for the agent's files a second time`);

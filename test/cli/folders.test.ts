@@ -65,5 +65,5 @@ test('faults of what is no directory', () => {
   expect(folderFault(join(home, 'file'))).toBe('is not a directory');
   expect(folderFault(join(home, 'link'))).toBe('is a symbolic link to nowhere');
   expect(folderFault(join(home, 'missing'))).toBeNull();
-  expect(() => ensureFolder(join(home, 'file'))).toThrow('cannot make');
+  expect(() => ensureFolder(join(home, 'file'))).toThrow('is not a directory');
 });

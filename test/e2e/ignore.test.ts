@@ -40,7 +40,6 @@ describe('.tidemarkignore', () => {
     pair.beta.edit('.tidemarkignore=*.other%0a');
     const run = await pair.syncWell();
     expect(run.summary.alpha.deleted + run.summary.beta.deleted, shown(run)).toBe(0);
-    await pair.syncWell();
     pair.expectBoth('.tidemarkignore=*.other%0a a.tmp=one b.tmp=three k=two');
     await pair.expectIdle();
   });

@@ -135,20 +135,24 @@ describe('the killed program', () => {
     await expectFinishes(pair);
   });
 
-  it('resumes a large file: what had arrived is not sent again', async () => {
-    const pair = ground.pair(TO_SSH);
-    pair.alpha.edit('k=');
-    await pair.syncWell();
-    pair.alpha.edit('big=*64M:3');
-    const run = startTidemark(pair.arguments('--bwlimit', '24M', '--compress', 'none'), pair.settings);
-    await untilStaging(pair.beta, 24 << 20);
-    run.kill('SIGKILL');
-    await once(run, 'close');
-    await until(() => agentProcesses().length === 0);
-    const rest = await pair.syncWell();
-    expect(rest.summary.bytes.literal, shown(rest)).toBeLessThan(56 << 20);
-    pair.expectEqual();
-  });
+  it.each(['SIGKILL', 'SIGINT'] as const)(
+    'resumes a large file after %s: what had arrived is not sent again',
+    async (signal) => {
+      const pair = ground.pair(TO_SSH);
+      pair.alpha.edit('k=');
+      await pair.syncWell();
+      pair.alpha.edit('big=*64M:3');
+      const run = startTidemark(pair.arguments('--bwlimit', '24M', '--compress', 'none'), pair.settings);
+      await untilStaging(pair.beta, 24 << 20);
+      run.kill(signal);
+      const [exitCode] = await once(run, 'close');
+      expect(exitCode).toBe(signal === 'SIGINT' ? 130 : null);
+      await until(() => agentProcesses().length === 0);
+      const rest = await pair.syncWell();
+      expect(rest.summary.bytes.literal, shown(rest)).toBeLessThan(56 << 20);
+      pair.expectEqual();
+    },
+  );
 });
 
 /** A pair with a past and much to do on beta. */

@@ -1,5 +1,5 @@
 /** What becomes of a pair whose roots or state are not what they were. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectNoWork, Ground, LOCAL, type Pair, shown, TO_SSH, WIRINGS } from '../support/situations.ts';
@@ -45,6 +45,13 @@ describe.each(WIRINGS)('$name', (wiring) => {
     rmSync(root, { recursive: true });
     writeFileSync(root, 'a file');
     await expectHalt(pair, 'root-type', side);
+    expect((await pair.sync('--force')).code).toBe(4);
+    rmSync(root);
+    mkdirSync(join(pair.folder, 'elsewhere'));
+    symlinkSync(join(pair.folder, 'elsewhere'), root);
+    await expectHalt(pair, 'root-emptied', side);
+    writeFileSync(join(pair.folder, 'elsewhere', 'other'), 'another directory');
+    await expectHalt(pair, 'root-identity', side);
     rmSync(root);
     renameSync(aside, root);
     for (const name of ['a', 'b', 'd']) renameSync(join(root, name), join(pair.folder, name));
@@ -106,6 +113,18 @@ describe.each(WIRINGS)('$name', (wiring) => {
     expect(halted.summary.halt).toMatchObject({ reason: 'root-missing', side: 'beta' });
     expect(existsSync(files.beta)).toBe(false);
   });
+});
+
+it.each(WIRINGS)('files as roots, in one directory of one host, $name', async (wiring) => {
+  const pair = ground.pair(wiring);
+  pair.alpha.edit('f=one');
+  const target = join(pair.alpha.root, 'g');
+  const there = pair.addresses[1].replace(pair.beta.root, pair.alpha.root);
+  const words = ['sync', `${pair.addresses[0]}/f`, `${there}/g`, '--json', ...ground.sshOptions];
+  const run = await tidemark(words, pair.settings);
+  expect(run.code, shown(run)).toBe(0);
+  expect(readFileSync(target, 'utf8')).toBe('one');
+  expectNoWork(await tidemark(words, pair.settings));
 });
 
 describe('with --force', () => {

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../src/platform/core/byte-path.ts';
+import type { Fd } from '../../src/platform/filesystem.ts';
 import { at, codeOf, IMPLEMENTATIONS, treeMaker } from './implementations.ts';
 
 const MIB = 1024 * 1024;
@@ -55,6 +56,17 @@ describe.each(IMPLEMENTATIONS)('$name', ({ fileSystem }) => {
     fileSystem.close(first);
     expect(fileSystem.tryLock(second)).toBe(true);
     fileSystem.close(second);
+  });
+
+  it('locks for many, or for one', () => {
+    const { root } = makeTree();
+    const [first, second] = [1, 2].map(() => fileSystem.openForUpdate(root, at('lock'), true)) as [Fd, Fd];
+    expect(fileSystem.tryLock(first)).toBe(true);
+    expect(fileSystem.tryLock(second, 'shared')).toBe(false);
+    expect(fileSystem.tryLock(first, 'shared')).toBe(true);
+    expect(fileSystem.tryLock(second, 'shared')).toBe(true);
+    expect(fileSystem.tryLock(first)).toBe(false);
+    for (const fd of [first, second]) fileSystem.close(fd);
   });
 
   it('finds the data of a sparse file', () => {

@@ -118,6 +118,23 @@ describe.each(BOTH_KINDS)('$name', ({ fileSystem }) => {
     expect(open('dir').prepare('directory')).toMatch(/^id:/);
   });
 
+  test('files in one directory share its hidden folder, each with one run at a time', () => {
+    const first = open('one');
+    first.prepare('file');
+    const staged = join(directory, '.tidemark/staging/staged-by-the-first');
+    fs.writeFileSync(staged, '');
+    const second = open('two');
+    second.prepare('file');
+    expect(fs.existsSync(staged)).toBe(true);
+    expect(() => open('one').prepare('file')).toThrow(expect.objectContaining({ fault: 'locked' }));
+    expect(() => open('').prepare('directory')).toThrow(expect.objectContaining({ fault: 'locked' }));
+    first.close();
+    expect(() => open('').prepare('directory')).toThrow(expect.objectContaining({ fault: 'locked' }));
+    second.close();
+    open('one').prepare('file');
+    expect(fs.existsSync(staged)).toBe(false);
+  });
+
   test.each([
     ['a symlink', (path: string) => fs.symlinkSync('/tmp', path)],
     ['a file', (path: string) => fs.writeFileSync(path, '')],

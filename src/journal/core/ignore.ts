@@ -89,6 +89,11 @@ export function nestedScope(scope: IgnoreScope, base: BytePath, ruleFile: string
   return rules.length === 0 ? scope : { ...scope, nested: [{ base, rules }, ...scope.nested] };
 }
 
+/** True where what stands at `path` decides what is ignored elsewhere. */
+export function isRuleFile(settings: Pick<IgnoreSettings, 'file' | 'gitignore'>, path: BytePath): boolean {
+  return path === settings.file || (settings.gitignore && nameOf(path) === GITIGNORE);
+}
+
 export function hasRules(scope: IgnoreScope): boolean {
   return scope.above.length > 0 || scope.nested.length > 0 || scope.below.length > 0;
 }

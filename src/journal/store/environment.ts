@@ -11,10 +11,11 @@
  * changes.
  */
 import { EventEmitter } from 'node:events';
-import { lstatSync, mkdirSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { errnoOf, TidemarkError } from '../../platform/core/errors.ts';
+import { makeFolders } from '../../platform/make-folders.ts';
 import { withChecksum, withoutChecksum } from './row-checksum.ts';
 import { damaged, full, guarded, messageOf, newer, unusable } from './store-errors.ts';
 import { fillTail, prepareStoreFiles, type StoreFault } from './store-file.ts';
@@ -256,7 +257,7 @@ function copyValue(shared: Uint8Array): Buffer {
 
 function prepareFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder, 0o700);
     const stat = lstatSync(folder);
     if (!stat.isDirectory()) throw new Error('not a directory');
     if (process.geteuid !== undefined && stat.uid !== process.geteuid()) throw new Error('belongs to another user');

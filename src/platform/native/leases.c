@@ -107,12 +107,14 @@ static napi_value release_lease(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* tryLock(fd): boolean */
+/* tryLock(fd, shared): boolean */
 static napi_value try_lock(napi_env env, napi_callback_info info) {
-  napi_value values[1];
+  napi_value values[2];
   int fd, result;
-  if (!tm_arguments(env, info, 1, values) || !tm_int(env, values[0], &fd)) return NULL;
-  do result = flock(fd, LOCK_EX | LOCK_NB);
+  bool shared;
+  if (!tm_arguments(env, info, 2, values) || !tm_int(env, values[0], &fd) || !tm_bool(env, values[1], &shared))
+    return NULL;
+  do result = flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB);
   while (result != 0 && errno == EINTR);
   if (result != 0 && errno != EWOULDBLOCK) return tm_throw(env, errno, "flock");
   return tm_boolean(env, result == 0);

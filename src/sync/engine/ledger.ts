@@ -43,22 +43,28 @@ export class Ledger {
   readonly deferred: Deferred[] = [];
   /** Paths that the next run must look at again, with the reason. */
   readonly pending = new Map<BytePath, string>();
-  /** True where a path changed under us and a further round may settle it. */
+  /** True where a further round may settle more: a path changed under us, or the rules that a side ignores paths by. */
   mayRetry = false;
   filesDone = 0;
   /** Entries that this round added to a side, less those it removed. */
   readonly growth: { [side in Side]: number } = { alpha: 0, beta: 0 };
   readonly #archive: LedgerArchive;
   readonly #report: (event: RunEvent) => void;
+  readonly #isRuleFile: (path: BytePath) => boolean;
   readonly #writes: (() => void)[] = [];
   /** Paths put on both sides of which one outcome is still to come. */
   readonly #halfDone = new Set<BytePath>();
   /** Places that were to be arranged and are not: what was decided at and below them is void. */
   readonly #unarranged: BytePath[] = [];
 
-  constructor(archive: LedgerArchive, report: (event: RunEvent) => void) {
+  constructor(
+    archive: LedgerArchive,
+    report: (event: RunEvent) => void,
+    isRuleFile: (path: BytePath) => boolean = () => false,
+  ) {
     this.#archive = archive;
     this.#report = report;
+    this.#isRuleFile = isRuleFile;
   }
 
   conflict(conflict: Conflict): void {
@@ -152,6 +158,7 @@ export class Ledger {
     if (action === null) return;
     this.count(action);
     if (action.bytes !== undefined) this.filesDone++;
+    if ([action.path, action.from].some((path) => path !== undefined && this.#isRuleFile(path))) this.mayRetry = true;
     this.#report(action);
   }
 

@@ -7,7 +7,7 @@ import type { Side } from '../../journal/core/entry.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
 import { guardRoots, type KnownRoot } from '../core/safety.ts';
 import type { Endpoint, EndpointInfo, RootState } from '../endpoint.ts';
-import type { Mode, RunOptions } from '../options.ts';
+import type { RunOptions, SessionOptions } from '../options.ts';
 import type { Halt } from '../report.ts';
 import type { Sessions } from '../store/sessions.ts';
 import { SessionStore } from './session-store.ts';
@@ -16,8 +16,10 @@ export interface PairInput {
   readonly sides: Readonly<Record<Side, Endpoint>>;
   /** Text of an endpoint whose canonical path turned out to be this byte string: the first key a session is found by. */
   readonly addressOf: (side: Side, canonicalPath: string) => string;
+  /** The endpoints as the user named them, made absolute. */
+  readonly named: Readonly<Record<Side, string>>;
   readonly sessions: Sessions;
-  readonly mode: Mode;
+  readonly options: Pick<SessionOptions, 'mode' | 'metadata'>;
   readonly run: RunOptions;
 }
 
@@ -32,8 +34,8 @@ export interface Pair {
 
 /** Opens, checks, locks and binds. Throws TidemarkErrors; a safety halt is a value. */
 export async function openPair(input: PairInput): Promise<Pair> {
-  const { sides, addressOf, sessions, mode, run } = input;
-  const isOneWay = mode === 'one-way-safe' || mode === 'one-way-replica';
+  const { sides, addressOf, named, sessions, options, run } = input;
+  const isOneWay = options.mode === 'one-way-safe' || options.mode === 'one-way-replica';
   const request = (side: Side) => ({ session: '', dryRun: run.dryRun, writable: !(isOneWay && side === 'alpha') });
   const [alpha, beta] = await Promise.all([sides.alpha.open(request('alpha')), sides.beta.open(request('beta'))]);
   const infos = { alpha, beta };
@@ -43,15 +45,15 @@ export async function openPair(input: PairInput): Promise<Pair> {
   };
   refuseOverlap(infos, addresses);
   const identities = { alpha: alpha.root.identity, beta: beta.root.identity };
-  const session = sessions.open(addresses, identities, { scratch: run.dryRun });
+  const session = sessions.open({ addresses, identities, named }, { scratch: run.dryRun });
   try {
     const facts = session.archive.readSession();
-    if (facts === null) refuseUnfit(infos, addresses, isOneWay);
     const known = (side: Side): KnownRoot | null => facts?.[side] ?? null;
     const halt = run.force
       ? null
       : guardRoots({ alpha: known('alpha'), beta: known('beta') }, { alpha: alpha.root, beta: beta.root });
     if (halt !== null) return { infos, addresses, store: null, halt, close: () => session.close() };
+    refuseUnfit(infos, addresses, isOneWay);
     const kind = alpha.root.kind === 'file' || beta.root.kind === 'file' ? 'file' : 'directory';
     const bound = await Promise.all([sides.alpha.bind(session.id, kind), sides.beta.bind(session.id, kind)]);
     const roots = {
@@ -61,7 +63,7 @@ export async function openPair(input: PairInput): Promise<Pair> {
     return {
       infos,
       addresses,
-      store: new SessionStore(session.archive, session.id, roots),
+      store: new SessionStore(session.archive, session.id, roots, options),
       halt: null,
       close: () => session.close(),
     };
@@ -95,7 +97,7 @@ function refuseOverlap(infos: Readonly<Record<Side, EndpointInfo>>, addresses: R
   }
 }
 
-/** A pair that was never synced: what is there must fit together. */
+/** What is there must fit together, also where --force lets a root be another one than it was. */
 function refuseUnfit(
   infos: Readonly<Record<Side, EndpointInfo>>,
   addresses: Readonly<Record<Side, string>>,
@@ -109,6 +111,9 @@ function refuseUnfit(
         'unavailable',
         'root-kind',
         `${addresses[side]} is neither a directory nor a regular file`,
+        {
+          remedy: 'Name a directory or a regular file.',
+        },
       );
     }
     if (root.kind === 'missing' && !root.parentExists) {

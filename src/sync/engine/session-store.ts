@@ -9,7 +9,9 @@
 
 import type { Side } from '../../journal/core/entry.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
+import { rulesKeyOf } from '../core/rules-key.ts';
 import type { Checkpoint } from '../endpoint.ts';
+import type { SessionOptions } from '../options.ts';
 import type { Archive, SessionFacts } from '../store/archive.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -30,11 +32,18 @@ export class SessionStore {
   readonly archive: Archive;
   readonly #session: string;
   readonly #roots: Readonly<Record<Side, SessionRoot>>;
+  readonly #rulesKey: string;
 
-  constructor(archive: Archive, session: string, roots: Readonly<Record<Side, SessionRoot>>) {
+  constructor(
+    archive: Archive,
+    session: string,
+    roots: Readonly<Record<Side, SessionRoot>>,
+    options: Pick<SessionOptions, 'mode' | 'metadata'>,
+  ) {
     this.archive = archive;
     this.#session = session;
     this.#roots = roots;
+    this.#rulesKey = rulesKeyOf(options);
   }
 
   /** The cursors to ask for changes since, or {@link NO_CURSORS} where the archive does not belong to these indexes. */
@@ -43,6 +52,11 @@ export class SessionStore {
     if (facts === null) return NO_CURSORS;
     const belongs = (side: Side) => instanceOf(facts[side].cursor) === instanceOf(checkpoints[side].cursor);
     return belongs('alpha') && belongs('beta') ? { alpha: facts.alpha.cursor, beta: facts.beta.cursor } : NO_CURSORS;
+  }
+
+  /** False where the last settled run wanted other things of the entries: then also those that did not change matter. */
+  get isUnderSameRules(): boolean {
+    return this.archive.readSession()?.rulesKey === this.#rulesKey;
   }
 
   pendingPaths(): Iterable<BytePath> {
@@ -71,7 +85,7 @@ export class SessionStore {
       cursor: checkpoints[name].cursor,
       entries: Math.max(0, checkpoints[name].entries + growth[name]),
     });
-    return { session: this.#session, alpha: side('alpha'), beta: side('beta') };
+    return { session: this.#session, alpha: side('alpha'), beta: side('beta'), rulesKey: this.#rulesKey };
   }
 }
 

@@ -4,11 +4,12 @@
  *   checkpoint both → rows → digests → reconcile → guard → carry out → record → acknowledge
  *
  * Every step can be killed and redone: until the last line of a round nothing says that the changes were dealt with, and
- * dealing with them again finds both sides equal. Paths that changed under the run are looked at in a further round.
+ * dealing with them again finds both sides equal. Paths that changed under the run are looked at in a further round, and
+ * so is everything where the run itself brought other ignore rules to a side.
  */
-
 import type { Change } from '../../journal/core/change.ts';
 import type { Side } from '../../journal/core/entry.ts';
+import { isRuleFile } from '../../journal/core/ignore.ts';
 import type { CheckpointOptions } from '../../journal/core/look.ts';
 import { type BytePath, ROOT } from '../../platform/core/byte-path.ts';
 import type { Foldings } from '../core/collision.ts';
@@ -58,7 +59,7 @@ type RoundInput = SyncInput & { readonly hashed: HashCounts };
 
 /** Runs rounds until nothing changed under the run, or too often. */
 export async function synchronize(input: SyncInput): Promise<SyncResult> {
-  const ledger = new Ledger(input.store.archive, input.report);
+  const ledger = new Ledger(input.store.archive, input.report, (path) => isRuleFile(input.options.ignore, path));
   const scanned = { alpha: 0, beta: 0 };
   const hashed: HashCounts = { alpha: 0, beta: 0, bytes: 0 };
   for (let round = 1; ; round++) {
@@ -108,7 +109,10 @@ async function runRound(
   }
 }
 
-/** Reads what changed, confirms it, reconciles it into `plan`. */
+/**
+ * Reads what changed, confirms it, reconciles it into `plan`. After a change of rules everything is read: what the old
+ * rules left alone is in no list of changes. Renames are not paired then, as in every walk through whole trees.
+ */
 async function makePlan(input: RoundInput, known: Cursors, plan: Plan): Promise<void> {
   const { sides, store, options } = input;
   const changes = await onBoth((side) => sides[side].changes(known[side]));
@@ -123,7 +127,7 @@ async function makePlan(input: RoundInput, known: Cursors, plan: Plan): Promise<
     collisions: NO_COLLISIONS,
   };
   const needs = (row: Row) => digestsNeeded(row, reconcileOptions);
-  if (changes.alpha.fresh || changes.beta.fresh) {
+  if (changes.alpha.fresh || changes.beta.fresh || !store.isUnderSameRules) {
     const listings = await onBoth(async (side) =>
       changes[side].fresh ? changes[side] : { fresh: true, batches: wholeTree(sides[side]) },
     );

@@ -126,6 +126,8 @@ async function pump(
   const first = await iterator.next();
   if (first.done === true) return;
   for await (const chunk of input.source.supply(prepend(first.value, iterator))) {
+    // Small files are soon done; a large one may be gigabytes, and the receiver keeps what it has of it for the next run.
+    if (underWay.firstLarge() !== null) input.signal.throwIfAborted();
     input.onBytes(chunk.length, underWay.firstLarge());
     await chunks.push(chunk, chunk.length);
   }

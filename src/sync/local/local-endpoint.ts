@@ -3,7 +3,7 @@
  * root, the index and the order of things.
  */
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Change } from '../../journal/core/change.ts';
@@ -83,7 +83,6 @@ export class LocalEndpoint implements Endpoint {
     const wouldBeMade = this.#isDryRun && this.#mayWrite && root.isMissing && kind === 'directory';
     const identity = root.prepare(kind);
     const index = this.#isDryRun ? scratchIndex(this.#indexFolder(identity)) : this.#indexFolder(identity);
-    mkdirSync(index, { recursive: true, mode: 0o700 });
     const durable = !this.#isDryRun;
     this.#bound = {
       session,

@@ -19,10 +19,8 @@ export interface SessionFacts {
   readonly session: string;
   readonly alpha: SideFacts;
   readonly beta: SideFacts;
-  /** Hash of the options that decide what is seen of a tree, where the engine keeps one. */
+  /** Options of the last settled run that decide what is wanted of an entry; absent in what version 0.1.0 wrote. */
   readonly rulesKey?: string;
-  /** ISO time of the last settled run, where the engine keeps it. */
-  readonly lastRun?: string;
 }
 
 /** Longest text of a field: an address holds a path. */
@@ -32,8 +30,7 @@ const MAX_TEXT = 64 * 1024;
 export function parseSessionFacts(json: string): SessionFacts {
   const facts = parseObject(json);
   const rulesKey = facts.rulesKey === undefined ? {} : { rulesKey: text(facts.rulesKey) };
-  const lastRun = facts.lastRun === undefined ? {} : { lastRun: text(facts.lastRun) };
-  return { session: text(facts.session), alpha: side(facts.alpha), beta: side(facts.beta), ...rulesKey, ...lastRun };
+  return { session: text(facts.session), alpha: side(facts.alpha), beta: side(facts.beta), ...rulesKey };
 }
 
 /** A JSON object as a record of unknown values. Throws MalformedError for anything else. */

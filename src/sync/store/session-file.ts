@@ -9,8 +9,11 @@ import type { FileSystem } from '../../platform/filesystem.ts';
 import { objectOf, parseObject, text } from './session-facts.ts';
 
 export interface SessionFile {
+  /** Canonical: symlinks resolved. */
   readonly addresses: Readonly<Record<Side, string>>;
   readonly identities: Readonly<Record<Side, string | null>>;
+  /** As the user named the endpoints last, made absolute; absent in what version 0.1.0 wrote first. */
+  readonly named?: Readonly<Record<Side, string>>;
 }
 
 const FILE_NAME = 'session.json' as BytePath;
@@ -62,9 +65,11 @@ function parse(json: string): SessionFile {
   if (file.format !== FORMAT) throw new MalformedError('unknown format');
   const addresses = objectOf(file.addresses);
   const identities = objectOf(file.identities);
+  const named = file.named === undefined ? null : objectOf(file.named);
   return {
     addresses: { alpha: text(addresses.alpha), beta: text(addresses.beta) },
     identities: { alpha: textOrNull(identities.alpha), beta: textOrNull(identities.beta) },
+    ...(named === null ? {} : { named: { alpha: text(named.alpha), beta: text(named.beta) } }),
   };
 }
 

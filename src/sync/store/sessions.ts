@@ -3,18 +3,20 @@
  * its lock, and its archive.
  *
  * A session is found by the canonical addresses of its pair, else by the identities of its roots (a root that was moved,
- * or is reached by another name). Ids of new sessions follow from the addresses, so two runs that make the same session
+ * or is reached by another name), else by the names the user gave: where these lead to another directory than last time,
+ * as through a symlink that took the place of a root, it is for the safety guard to say so. Ids of new sessions follow from the addresses, so two runs that make the same session
  * at once meet in one folder, and the lock decides. `session.json` only serves to find a session: what was agreed, and
  * of which roots, stands in the archive. It is written whole and renamed into place.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { cpSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Side } from '../../journal/core/entry.ts';
 import { FolderLock } from '../../journal/store/folder-lock.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
+import { makeFolders } from '../../platform/make-folders.ts';
 import { Archive } from './archive.ts';
 import { readSessionFile, type SessionFile, writeSessionFile } from './session-file.ts';
 
@@ -54,12 +56,14 @@ export class Sessions {
     this.#now = options.now ?? (() => new Date());
   }
 
-  /** The session of a pair: by addresses first, else by identities; null where there is none. */
-  find(addresses: PairAddresses, identities: PairIdentities): SessionSummary | null {
+  /** The session of a pair: by addresses first, then by identities, then by names; null where there is none. */
+  find({ addresses, identities, named }: Required<SessionFile>): SessionSummary | null {
     const all = this.list();
     const byAddress = all.filter((session) => isSamePair(session.addresses, addresses));
     const byIdentity = all.filter((session) => isSamePair(session.identities, identities));
-    return byAddress.find((session) => byIdentity.includes(session)) ?? byAddress[0] ?? byIdentity[0] ?? null;
+    const byName = all.filter((session) => session.named !== undefined && isSamePair(session.named, named));
+    const both = byAddress.find((session) => byIdentity.includes(session));
+    return both ?? byAddress[0] ?? byIdentity[0] ?? byName[0] ?? null;
   }
 
   /** Every readable session, by id. */
@@ -84,12 +88,11 @@ export class Sessions {
    * Finds or makes the session of a pair and locks it. `scratch` (a dry run) makes and locks nothing: a copy of the
    * archive in a temporary folder stands in for the session. Throws `locked`, and `unavailable` for damaged state.
    */
-  open(addresses: PairAddresses, identities: PairIdentities, options: { readonly scratch: boolean }): OpenSession {
-    const found = this.find(addresses, identities);
+  open(pair: Required<SessionFile>, options: { readonly scratch: boolean }): OpenSession {
+    const found = this.find(pair);
     if (options.scratch)
       return openScratch(found === null ? null : { id: found.id, folder: join(this.folder, found.id) });
-    if (found !== null) return this.#openFolder(found.id, null);
-    return this.#openFolder(this.#freeId(addresses), { addresses, identities });
+    return this.#openFolder(found?.id ?? this.#freeId(pair.addresses), pair);
   }
 
   /** Opens a session by its id. Throws `usage` (`no-session`) where there is none. */
@@ -111,7 +114,7 @@ export class Sessions {
     }
   }
 
-  #openFolder(id: string, made: SessionFile | null): OpenSession {
+  #openFolder(id: string, pair: SessionFile | null): OpenSession {
     const folder = join(this.folder, id);
     prepareFolder(this.folder);
     prepareFolder(folder);
@@ -119,9 +122,9 @@ export class Sessions {
     let archive: Archive | null = null;
     try {
       const isNew = readSessionFile(folder) === null;
-      if (isNew && made !== null) writeSessionFile(this.#fileSystem, folder, made);
+      if (isNew && pair !== null) writeSessionFile(this.#fileSystem, folder, pair);
       archive = Archive.open(join(folder, 'archive'));
-      return this.#held(id, folder, archive, lock, isNew);
+      return this.#held({ id, archive, isNew }, folder, lock, pair?.named);
     } catch (error) {
       archive?.close();
       lock.release();
@@ -129,31 +132,39 @@ export class Sessions {
     }
   }
 
-  #held(id: string, folder: string, archive: Archive, lock: FolderLock, isNew: boolean): OpenSession {
+  #held(
+    session: Omit<OpenSession, 'close'>,
+    folder: string,
+    lock: FolderLock,
+    named: SessionFile['named'],
+  ): OpenSession {
+    const { archive } = session;
     let isOpen = true;
     const close = () => {
       if (!isOpen) return;
       isOpen = false;
       try {
-        this.#noteRoots(folder, archive);
+        this.#noteRoots(folder, archive, named);
       } finally {
         archive.close();
         lock.release();
       }
     };
-    return { id, archive, isNew, close };
+    return { ...session, close };
   }
 
-  /** Brings `session.json` in line with the roots of the last settled run. */
-  #noteRoots(folder: string, archive: Archive): void {
+  /** Brings `session.json` in line with the roots of the last settled run, and with what they were called. */
+  #noteRoots(folder: string, archive: Archive, called: SessionFile['named']): void {
     const known = readSessionFile(folder);
     if (known === null || !archive.isOpen) return;
     const facts = archive.readSession();
     if (facts === null) return;
     const addresses = { alpha: facts.alpha.address, beta: facts.beta.address };
     const identities = { alpha: facts.alpha.identity, beta: facts.beta.identity };
-    if (isSamePair(known.addresses, addresses) && isSamePair(known.identities, identities)) return;
-    writeSessionFile(this.#fileSystem, folder, { addresses, identities });
+    const named = called ?? known.named ?? addresses;
+    const isNamedSo = known.named !== undefined && isSamePair(known.named, named);
+    if (isNamedSo && isSamePair(known.addresses, addresses) && isSamePair(known.identities, identities)) return;
+    writeSessionFile(this.#fileSystem, folder, { addresses, identities, named });
   }
 
   /** An id that no other pair's session has; the same for every run that asks for this pair. */
@@ -186,7 +197,7 @@ function isSamePair(left: PairIdentities, right: PairIdentities): boolean {
 /** Makes a folder of ours, or checks that it is one: a directory, no symlink, of this user, closed to others. */
 function prepareFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder, 0o700);
     const { uid, mode } = lstatSync(folder);
     if ((mode & 0o170000) !== 0o040000) throw new Error('not a directory');
     if (process.geteuid !== undefined && uid !== process.geteuid()) throw new Error('belongs to another user');

@@ -2,7 +2,7 @@
 import type { ClientChannel } from 'ssh2';
 import { type CommandChannel, type CommandStreams, type ExitStatus, StreamChannel } from './command-channel.ts';
 import { connectSsh, type SshConnection, type SshOptions } from './connection.ts';
-import { connectionError, unavailable } from './errors.ts';
+import { connectionError, RUN_AGAIN, unavailable } from './errors.ts';
 import type { SshSettings, SshTarget } from './resolve-config.ts';
 
 export type { Prompter } from './authentication.ts';
@@ -32,8 +32,7 @@ export async function openSshChannel(
 ): Promise<SshChannel> {
   const connection = await connectSsh(target, options);
   try {
-    const channel = await execute(connection, command);
-    return streamChannel(connection, channel);
+    return await execute(connection, command);
   } catch (error) {
     await connection.close();
     throw connectionError(error, connection.settings);
@@ -43,14 +42,15 @@ export async function openSshChannel(
 /** Unread bytes a peer may make us hold: window, stream buffer and queue come to 5 MiB when it keeps to the rules. */
 const MAX_UNREAD_BYTES = 8 * 1024 * 1024;
 
-function execute(connection: SshConnection, command: string): Promise<ClientChannel> {
+/** The listeners are set within the call back: what a short command says and how it ends come in the same packet as it. */
+function execute(connection: SshConnection, command: string): Promise<SshStreamChannel> {
   return new Promise((resolve, reject) => {
     const refused = (reason: string) =>
       unavailable('exec-refused', `${connection.settings.host} runs no command for us: ${reason}`);
     connection.gone.then(() => reject(connection.failure() ?? refused('it closed the connection')));
     connection.client.exec(command, (error, channel) => {
       if (error) reject(refused(error.message));
-      else resolve(channel);
+      else resolve(streamChannel(connection, channel));
     });
   });
 }
@@ -128,5 +128,5 @@ function windowOf(channel: ClientChannel): number {
 }
 
 function lostConnection(connection: SshConnection) {
-  return unavailable('connection-lost', `the connection to ${connection.settings.host} was lost`);
+  return unavailable('connection-lost', `the connection to ${connection.settings.host} was lost`, RUN_AGAIN);
 }

@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { TidemarkError } from '../../platform/core/errors.ts';
 import type { ByteChannel } from '../byte-channel.ts';
 import { ChunkQueue, DiagnosticText } from './chunk-queue.ts';
-import { unavailable } from './errors.ts';
+import { RUN_AGAIN, unavailable } from './errors.ts';
 
 /** How a command ended. */
 export interface ExitStatus {
@@ -149,9 +149,9 @@ function deferred(): { promise: Promise<void>; resolve(): void; reject(error: un
 }
 
 function closed(): TidemarkError {
-  return unavailable('connection-lost', 'the other side has closed the connection');
+  return unavailable('connection-lost', 'the other side has closed the connection', RUN_AGAIN);
 }
 
 function broken(error: Error): TidemarkError {
-  return unavailable('connection-lost', `the connection broke: ${error.message}`, undefined, error);
+  return unavailable('connection-lost', `the connection broke: ${error.message}`, RUN_AGAIN, error);
 }

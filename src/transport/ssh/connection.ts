@@ -9,7 +9,7 @@ import { TidemarkError } from '../../platform/core/errors.ts';
 import { algorithmsFor } from './algorithms.ts';
 import { Authentication, type Prompter } from './authentication.ts';
 import { Deadline } from './deadline.ts';
-import { connectionError, timedOut, unavailable } from './errors.ts';
+import { connectionError, RUN_AGAIN, timedOut, unavailable } from './errors.ts';
 import { type HostKeyPolicy, openHostKeyCheck } from './host-key.ts';
 import type { Ssh2 } from './identity.ts';
 import { hopsOf, proxyCommandStream } from './proxy.ts';
@@ -230,7 +230,9 @@ class Attempt {
     client.on('close', () => {
       if (authenticating) this.#fail(authentication.failure('the server closed the connection'));
       else
-        this.#fail(unavailable('connection-lost', `${settings.hostName} port ${settings.port} closed the connection`));
+        this.#fail(
+          unavailable('connection-lost', `${settings.hostName} port ${settings.port} closed the connection`, RUN_AGAIN),
+        );
     });
     client.connect({
       sock: socket,

@@ -3,6 +3,9 @@ import { TidemarkError } from '../../platform/core/errors.ts';
 import { cleanText } from '../core/escape.ts';
 import type { SshSettings } from './resolve-config.ts';
 
+/** What helps where a connection was lost under way: a run can be broken off anywhere. */
+export const RUN_AGAIN = 'Run again: it goes on where it was.';
+
 /** `user@host`, with the port where it is not ssh's own: how a connection is named in messages. */
 export function nameOfConnection(settings: SshSettings): string {
   const port = settings.port === 22 ? '' : `:${settings.port}`;
@@ -51,8 +54,9 @@ export function connectionError(error: unknown, settings: SshSettings): Tidemark
     );
   }
   if (facts.level === 'client-timeout')
-    return unavailable('connection-lost', `${where} does not answer any more`, undefined, error);
-  return unavailable('connection-lost', `the connection to ${where} failed: ${text}`, undefined, error);
+    return unavailable('connection-lost', `${where} does not answer any more`, RUN_AGAIN, error);
+  const remedy = 'Is that an ssh server? If it is, its log says why it hung up.';
+  return unavailable('connection-lost', `the connection to ${where} failed: ${text}`, remedy, error);
 }
 
 /** The absolute deadline of the handshake passed. */

@@ -87,7 +87,7 @@ describe('Archive', () => {
     });
     expect(() =>
       archive.transaction(() => {
-        archive.writeSession({ ...FACTS, session: 'other', rulesKey: 'r', lastRun: 'now' });
+        archive.writeSession({ ...FACTS, session: 'other', rulesKey: 'r' });
         archive.put(p('y'), file(1));
         archive.pendingPut(p('y'), 'conflict');
         throw new Error('stop');

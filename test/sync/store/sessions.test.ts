@@ -22,11 +22,16 @@ afterEach(() => rmSync(state, { recursive: true }));
 
 const ADDRESSES = { alpha: '/a', beta: 'ssh://host/b' };
 const IDENTITIES = { alpha: 'id:aa', beta: 'id:bb' };
+const PAIR = { addresses: ADDRESSES, identities: IDENTITIES, named: ADDRESSES };
 const KEPT = { scratch: false };
 
 /** Opens, records a settled run of these roots, closes; the id. */
-function run(addresses = ADDRESSES, identities: { alpha: string | null; beta: string | null } = IDENTITIES): string {
-  const session = sessions.open(addresses, identities, KEPT);
+function run(
+  addresses = ADDRESSES,
+  identities: { alpha: string | null; beta: string | null } = IDENTITIES,
+  named = addresses,
+): string {
+  const session = sessions.open({ addresses, identities, named }, KEPT);
   settle(session, addresses, { alpha: identities.alpha ?? 'id:new-a', beta: identities.beta ?? 'id:new-b' });
   session.close();
   return session.id;
@@ -49,7 +54,12 @@ describe('Sessions', () => {
     expect(run()).toBe(id);
     expect(run({ alpha: '/moved', beta: ADDRESSES.beta })).toBe(id);
     expect(sessions.list()).toEqual([
-      { id, addresses: { alpha: '/moved', beta: ADDRESSES.beta }, identities: IDENTITIES },
+      {
+        id,
+        addresses: { alpha: '/moved', beta: ADDRESSES.beta },
+        identities: IDENTITIES,
+        named: { alpha: '/moved', beta: ADDRESSES.beta },
+      },
     ]);
     const other = run(ADDRESSES, { alpha: 'id:cc', beta: 'id:bb' });
     expect(other).not.toBe(id);
@@ -59,13 +69,26 @@ describe('Sessions', () => {
 
   test('roots that do not exist yet have no identity; it is noted after the first run', () => {
     const id = run(ADDRESSES, { alpha: 'id:aa', beta: null });
-    expect(sessions.find({ alpha: '/x', beta: '/y' }, { alpha: 'id:aa', beta: 'id:new-b' })?.id).toBe(id);
-    expect(sessions.find({ alpha: '/x', beta: '/y' }, { alpha: null, beta: null })).toBeNull();
+    const elsewhere = { alpha: '/x', beta: '/y' };
+    const pair = { addresses: elsewhere, named: elsewhere };
+    expect(sessions.find({ ...pair, identities: { alpha: 'id:aa', beta: 'id:new-b' } })?.id).toBe(id);
+    expect(sessions.find({ ...pair, identities: { alpha: null, beta: null } })).toBeNull();
+  });
+
+  test('a name that leads to another directory finds the pair it led to', () => {
+    const named = { alpha: '/link', beta: ADDRESSES.beta };
+    const id = run(ADDRESSES, IDENTITIES, named);
+    const addresses = { alpha: '/other', beta: ADDRESSES.beta };
+    const identities = { alpha: 'id:cc', beta: 'id:bb' };
+    expect(sessions.find({ addresses, identities, named })?.id).toBe(id);
+    expect(sessions.find({ addresses, identities, named: addresses })).toBeNull();
+    run(ADDRESSES, IDENTITIES, ADDRESSES);
+    expect(sessions.find({ addresses, identities, named })).toBeNull();
   });
 
   test('one run at a time, and the second is told who the first is', () => {
-    const session = sessions.open(ADDRESSES, IDENTITIES, KEPT);
-    expect(() => sessions.open(ADDRESSES, IDENTITIES, KEPT)).toThrow(
+    const session = sessions.open(PAIR, KEPT);
+    expect(() => sessions.open(PAIR, KEPT)).toThrow(
       expect.objectContaining({
         fault: 'locked',
         message: expect.stringContaining(`process ${process.pid}, since 20`),
@@ -73,7 +96,7 @@ describe('Sessions', () => {
     );
     session.close();
     session.close();
-    sessions.open(ADDRESSES, IDENTITIES, KEPT).close();
+    sessions.open(PAIR, KEPT).close();
     expect(FolderLock.holder(fileSystem, join(sessions.folder, session.id))).toBeNull();
   });
 
@@ -90,14 +113,14 @@ describe('Sessions', () => {
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
     await once(holder.stdout, 'data');
-    expect(() => sessions.open(ADDRESSES, IDENTITIES, KEPT)).toThrow(expect.objectContaining({ fault: 'locked' }));
+    expect(() => sessions.open(PAIR, KEPT)).toThrow(expect.objectContaining({ fault: 'locked' }));
     holder.kill('SIGKILL');
     await once(holder, 'exit');
     expect(run()).toBe(id);
   });
 
   test('a dry run leaves nothing behind for a pair that is not known', () => {
-    const session = sessions.open(ADDRESSES, IDENTITIES, { scratch: true });
+    const session = sessions.open(PAIR, { scratch: true });
     expect([...session.archive.subtree(ROOT)]).toEqual([]);
     session.close();
     expect(readdirSync(state)).toEqual([]);

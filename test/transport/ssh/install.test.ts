@@ -248,6 +248,19 @@ describe.skipIf(missing !== null)(
       expect(installed()).toContain(bundle.digest);
     });
 
+    it.each([
+      ['cut short', (bytes: Buffer) => bytes.subarray(0, bytes.length / 2)],
+      ['empty', () => Buffer.alloc(0)],
+      ['another program', () => Buffer.from('process.exit(3);')],
+    ])('sends an agent again that is %s', async (what, spoil) => {
+      const bundle = await bundleOf(`spoiled: ${what}`);
+      expect(await echo(sshd, options(bundle))).toBe('hello');
+      const file = join(agents(), bundle.digest, 'agent.js');
+      writeFileSync(file, spoil(readFileSync(file)));
+      expect(await echo(sshd, options(bundle))).toBe('hello');
+      expect(readFileSync(file)).toEqual(bundle.files[0]?.bytes);
+    });
+
     it('replaces a broken installation', async () => {
       const bundle = await bundleOf('broken');
       mkdirSync(join(agents(), bundle.digest), { recursive: true });
