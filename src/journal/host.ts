@@ -173,7 +173,8 @@ export class JournalHost {
       onFailed: (error) => void this.#failed(path, error),
     });
     // Where the file system is marked, recording has begun already: the first look goes on beside it.
-    if (backend.chosen === 'fanotify-filesystem') void journal.begin(gap, isRenamed).catch((error) => journal.fail(error));
+    if (backend.chosen === 'fanotify-filesystem')
+      void journal.begin(gap, isRenamed).catch((error) => journal.fail(error));
     else await journal.begin(gap, isRenamed);
     return journal;
   }

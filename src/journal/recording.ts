@@ -144,13 +144,21 @@ export class Recording implements EventConsumer {
     return !this.#store.state().hasBaseline || this.openGaps().length > 0;
   }
 
-  /** How often {@link scan} has run. */
+  /** Counts beginnings and ends of {@link scan}: odd while one is under way. */
   get scans(): number {
     return this.#scans;
   }
 
   async scan(): Promise<void> {
     this.#scans++;
+    try {
+      await this.#scanAll();
+    } finally {
+      this.#scans++;
+    }
+  }
+
+  async #scanAll(): Promise<void> {
     if (this.#toRepeat !== null) await this.#repeat(this.#toRepeat);
     const { hasBaseline } = this.#store.state();
     const gaps = this.#store.log.gaps().filter(({ gap }) => gap.closedAt === null);

@@ -35,7 +35,10 @@ export interface SettlerOptions {
   readonly protocol: CheckpointProtocol;
   /** Looks at places in the journal's thread. */
   readonly look: (requests: readonly LookRequest[]) => Promise<readonly LookAnswer[]>;
-  /** How often a scan has changed the store: an answer from before a scan knows nothing of what that found. */
+  /**
+   * Counts beginnings and ends of scans, which change the store as well: an answer from before one knows nothing of what
+   * it found, and while one is under way (odd) nothing may be changed beside it.
+   */
   readonly scans: () => number;
   /** A directory was found of which no event told, or that could not be listed whole: it has to be scanned. */
   readonly onUnknownDirectory: (path: BytePath) => void;
@@ -59,7 +62,7 @@ export async function settle(options: SettlerOptions, scope: BytePath): Promise<
     const generations = new Map(requests.map(({ key }) => [key, protocol.get(key)?.generation ?? -1]));
     const scans = options.scans();
     const answers = await options.look(requests);
-    if (options.scans() !== scans) {
+    if (options.scans() !== scans || scans % 2 === 1) {
       for (const key of keys) tried.delete(key);
       queue.unshift(...keys);
       continue;
