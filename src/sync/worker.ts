@@ -15,7 +15,7 @@ import { type ByteName, type BytePath, ROOT } from '../platform/core/byte-path.t
 import { ByteWriter } from '../platform/core/bytes.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
-import { isThread, serveThread, Transferred } from '../platform/threads.ts';
+import { isThread, serveThread } from '../platform/threads.ts';
 import { Applier } from './apply/applier.ts';
 import { LinkGroups } from './apply/link-groups.ts';
 import { writeOutcome } from './core/codec.ts';
@@ -29,12 +29,6 @@ export interface ThreadRoot {
   readonly only: ByteName | null;
   readonly indexFolder: string;
   readonly durable: boolean;
-}
-
-/** Outcomes, and the memory the chunk came in. */
-export interface PushAnswer {
-  readonly outcomes: Uint8Array;
-  readonly memory: ArrayBuffer;
 }
 
 interface Context {
@@ -138,10 +132,8 @@ const functions = {
     });
   },
 
-  applyPush(chunk: Uint8Array): Transferred<PushAnswer> {
-    const memory = chunk.buffer as ArrayBuffer;
-    const outcomes = packOutcomes(opened().push(Buffer.from(memory, chunk.byteOffset, chunk.byteLength)));
-    return new Transferred({ outcomes, memory }, [memory]);
+  applyPush(chunk: Uint8Array): Uint8Array {
+    return packOutcomes(opened().push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)));
   },
 
   applyFinish(): Uint8Array {

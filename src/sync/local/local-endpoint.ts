@@ -34,7 +34,7 @@ import type {
   SupplyOrder,
 } from '../endpoint.ts';
 import { LocalRoot } from '../root.ts';
-import type { PushAnswer, ThreadRoot } from '../worker.ts';
+import type { ThreadRoot } from '../worker.ts';
 import { readInLanes } from './content-lanes.ts';
 import { ThreadPool } from './thread-pool.ts';
 
@@ -184,16 +184,14 @@ export class LocalEndpoint implements Endpoint {
     }
   }
 
-  /** Hands a chunk to the applying thread in memory that comes back with the answer. */
-  #push(writer: Thread, chunk: Buffer): Promise<Uint8Array> {
+  /** Hands a chunk to the applying thread in memory that both can see. */
+  async #push(writer: Thread, chunk: Buffer): Promise<Uint8Array> {
     const copy = this.#spares.take(chunk.length);
     copy.set(chunk);
     giveBack(chunk);
-    const call = writer.call<PushAnswer>('applyPush', copy, { transfer: [copy.buffer as ArrayBuffer] });
-    return call.then(({ outcomes, memory }) => {
-      this.#spares.keep(memory);
-      return outcomes;
-    });
+    const outcomes = await writer.call<Uint8Array>('applyPush', copy);
+    this.#spares.keep(copy.buffer);
+    return outcomes;
   }
 
   async acknowledge(cursor: string): Promise<void> {
