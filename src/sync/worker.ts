@@ -20,7 +20,8 @@ import { Applier } from './apply/applier.ts';
 import { LinkGroups } from './apply/link-groups.ts';
 import { writeOutcome } from './core/codec.ts';
 import type { Outcome } from './core/operation.ts';
-import type { ApplyOptions, DigestAnswer, DigestRequest, SupplyOrder } from './endpoint.ts';
+import { unpackOrders } from './core/supply-order.ts';
+import type { ApplyOptions, DigestAnswer, DigestRequest } from './endpoint.ts';
 import { supplyFiles } from './supply.ts';
 
 /** The tree and index a thread works on; the descriptor is shared by all threads of the process. */
@@ -96,12 +97,13 @@ const functions = {
   },
 
   async supply(
-    argument: ThreadRoot & { orders: readonly SupplyOrder[] },
+    argument: ThreadRoot & { orders: Uint8Array },
     emit: (chunk: Uint8Array) => Promise<void>,
   ): Promise<void> {
     const { fileSystem, index } = await open(argument);
-    const paths = new Map(argument.orders.map(({ id, path }) => [id, path]));
-    const tasks = argument.orders.map((order) => ({
+    const orders = unpackOrders(argument.orders);
+    const paths = new Map(orders.map(({ id, path }) => [id, path]));
+    const tasks = orders.map((order) => ({
       ...order,
       path: onDisk(argument, order.path),
       packedStat: index.packedStat(order.path),

@@ -19,6 +19,7 @@ import type { Thread } from '../../platform/threads.ts';
 import { readOutcome } from '../core/codec.ts';
 import { BATCH_ENTRIES } from '../core/limits.ts';
 import type { Outcome } from '../core/operation.ts';
+import { packOrders } from '../core/supply-order.ts';
 import type {
   ApplyOptions,
   Changes,
@@ -159,7 +160,7 @@ export class LocalEndpoint implements Endpoint {
     // One less than there are processors: what is read has to be sent on as well, and a thread too many costs its start.
     const lanes = Math.max(1, this.#pool.size - 1);
     return readInLanes(orders, lanes, (group, emit) =>
-      this.#pool.read<void>('supply', { ...thread, orders: group }, emit),
+      this.#pool.read<void>('supply', { ...thread, orders: packOrders(group) }, emit),
     );
   }
 

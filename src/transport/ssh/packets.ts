@@ -1,7 +1,7 @@
 /**
- * Memory for outgoing ssh packets that is used again and again.
+ * How ssh packets leave: gathered, and in memory that is used again and again.
  *
- * ssh2 makes a new buffer for each packet, some thirty-five thousand a gigabyte. The garbage collector sees megabytes
+ * A packet is up to three writes to the socket: what one turn of the event loop produces leaves as one. And ssh2 makes a new buffer for each packet, some thirty-five thousand a gigabyte. The garbage collector sees megabytes
  * come by outside its heap and answers with a full collection every few hundred packets: on a fast link that cost more
  * than encrypting them. So packets are made in slabs, and a slab is used again once the socket has taken all of it.
  */
@@ -10,12 +10,12 @@ import type { Writable } from 'node:stream';
 import type { Client } from 'ssh2';
 import { SpareMemory } from '../../platform/lending.ts';
 
-/** Reuses memory for all packets `client` sends through `socket` from now on, also after keys are exchanged anew. */
-export function reusePacketMemory(client: Client, socket: Writable): void {
-  const memory = new PacketMemory(socket);
+/** Sees to all packets that `client` sends through `socket` from now on, also after keys are exchanged anew. */
+export function improvePackets(client: Client, socket: Writable): void {
+  const packets = new Packets(socket);
   const adopt = () => {
     const cipher = (client as unknown as ClientInternals)._protocol?._cipher;
-    if (cipher !== undefined && isGcm(cipher)) memory.adopt(cipher);
+    if (cipher !== undefined) packets.adopt(cipher);
   };
   adopt();
   client.on('handshake', adopt);
@@ -33,7 +33,7 @@ interface OutgoingCipher {
   _onWrite(bytes: Uint8Array): void;
 }
 
-/** Two classes of ssh2, on node:crypto or an addon of its own. Other ciphers pad by other rules and are left alone. */
+/** Two classes of ssh2, on node:crypto or an addon of its own. Other ciphers pad by other rules and make their packets. */
 function isGcm(cipher: OutgoingCipher): boolean {
   return cipher.constructor.name.startsWith('AESGCMCipher');
 }
@@ -58,20 +58,23 @@ interface Slab {
   uses: number;
 }
 
-class PacketMemory {
+class Packets {
   readonly #socket: Writable;
   readonly #padding = new Padding();
   readonly #spares = new SpareMemory(SLAB_BYTES, MAX_SPARE_SLABS);
   readonly #slabs = new WeakMap<ArrayBufferLike, Slab>();
   #current: Slab;
+  #isGathering = false;
 
   constructor(socket: Writable) {
     this.#socket = socket;
     this.#current = this.#newSlab();
   }
 
-  /** Makes `cipher` take its packets from here. */
+  /** Makes `cipher` send its packets through here and, where it can, take their memory from here. */
   adopt(cipher: OutgoingCipher): void {
+    cipher._onWrite = (bytes) => this.#write(bytes);
+    if (!isGcm(cipher)) return;
     const sample = cipher.allocPacket(0);
     const tagBytes = sample.length - LENGTH_BYTES - sample.readUInt32BE(0);
     const encrypt = cipher.encrypt.bind(cipher);
@@ -80,7 +83,6 @@ class PacketMemory {
       encrypt(packet);
       this.#release(this.#slabs.get(packet.buffer));
     };
-    cipher._onWrite = (bytes) => this.#write(bytes);
   }
 
   #makePacket(payloadBytes: number, tagBytes: number): Buffer {
@@ -110,10 +112,21 @@ class PacketMemory {
 
   #write(bytes: Uint8Array): void {
     if (!this.#socket.writable) return;
+    this.#gather();
     const slab = this.#slabs.get(bytes.buffer);
     if (slab !== undefined) slab.uses++;
     this.#socket.write(bytes, (error) => {
       if (error === null || error === undefined) this.#release(slab);
+    });
+  }
+
+  #gather(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    this.#socket.cork();
+    setImmediate(() => {
+      this.#isGathering = false;
+      this.#socket.uncork();
     });
   }
 
