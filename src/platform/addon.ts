@@ -68,6 +68,7 @@ export interface Addon extends FanotifyAddon, SocketAddon {
   /** `range`: start and end as two f64; false past the last data. */
   nextData(fd: Fd, offset: number, sizeBytes: number, range: Uint8Array): boolean;
   advise(fd: Fd, drop: boolean): void;
+  copyBytes(from: Uint8Array, to: Uint8Array, at: number): void;
   tryLock(fd: Fd, isShared: boolean): boolean;
   /** 0 held, 1 refused, 2 unsupported. */
   takeReadLease(fd: Fd): number;

@@ -6,6 +6,7 @@
  * consumer stops the thread instead of filling the memory. The memory of pieces is lent (see lending.ts).
  */
 import { isMainThread, type MessagePort, parentPort, Worker, workerData } from 'node:worker_threads';
+import { copyBytes } from './copy-bytes.ts';
 import { TidemarkError } from './core/errors.ts';
 import { lend, SpareMemory } from './lending.ts';
 
@@ -13,7 +14,7 @@ import { lend, SpareMemory } from './lending.ts';
 const MAX_PIECES = 4;
 
 /** Memory for a piece; larger pieces get memory of their own. */
-const PIECE_BYTES = 1024 * 1024;
+const PIECE_BYTES = 640 * 1024;
 /** All memory that was ever under way at once comes back here: queues beyond the thread bound it, this only caps it. */
 const MAX_SPARES = 64;
 
@@ -173,7 +174,7 @@ export function serveThread(functions: ThreadFunctions): void {
       }
       unacknowledged++;
       const own = spares.take(piece.byteLength);
-      own.set(piece);
+      copyBytes(piece, own);
       port.postMessage({ call, piece: own });
     };
     try {

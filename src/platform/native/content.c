@@ -1,4 +1,4 @@
-/* What helps with the contents of large files: reflinks, holes, hints. */
+/* What helps with contents: reflinks, holes, hints, plain copies. */
 #include "support.h"
 
 #include <errno.h>
@@ -41,6 +41,19 @@ static napi_value next_data(napi_env env, napi_callback_info info) {
   return tm_boolean(env, start < size);
 }
 
+/* copyBytes(from, to, at): void; of memory that threads share, V8 itself copies a word at a time */
+static napi_value copy_bytes(napi_env env, napi_callback_info info) {
+  napi_value values[3];
+  unsigned char *from, *to;
+  size_t length, room;
+  int at;
+  if (!tm_arguments(env, info, 3, values) || !tm_memory(env, values[0], 0, &from, &length)) return NULL;
+  if (!tm_int(env, values[2], &at) || at < 0) return tm_throw(env, EINVAL, "memcpy");
+  if (!tm_memory(env, values[1], (size_t)at + length, &to, &room)) return NULL;
+  memmove(to + at, from, length);
+  return NULL;
+}
+
 /* advise(fd, will drop): void */
 static napi_value advise(napi_env env, napi_callback_info info) {
   napi_value values[2];
@@ -57,6 +70,7 @@ void tm_register_content(napi_env env, napi_value exports) {
       {"clone", clone_file},
       {"nextData", next_data},
       {"advise", advise},
+      {"copyBytes", copy_bytes},
   };
   tm_export(env, exports, functions, TM_COUNT(functions));
 }

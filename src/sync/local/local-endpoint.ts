@@ -10,6 +10,7 @@ import type { Change } from '../../journal/core/change.ts';
 import type { CheckpointOptions, DigestName } from '../../journal/core/look.ts';
 import type { ScanResult } from '../../journal/scan.ts';
 import { Index, type IndexRecord } from '../../journal/store/index.ts';
+import { copyBytes } from '../../platform/copy-bytes.ts';
 import { type BytePath, ROOT } from '../../platform/core/byte-path.ts';
 import { ByteReader } from '../../platform/core/bytes.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
@@ -44,7 +45,7 @@ const CANDIDATES_PER_SIZE = 4;
 /** Chunks handed to the applying thread ahead of its work. */
 const CHUNKS_AHEAD = 3;
 /** Memory for a chunk; rarely one needs more. */
-const CHUNK_MEMORY_BYTES = 1024 * 1024;
+const CHUNK_MEMORY_BYTES = 640 * 1024;
 /** A first scan of more than this leaves its thread with more garbage in memory than a new thread costs. */
 const MANY_ENTRIES = 30_000;
 /** Files hashed in one call of a thread. */
@@ -185,10 +186,15 @@ export class LocalEndpoint implements Endpoint {
     }
   }
 
-  /** Hands a chunk to the applying thread in memory that both can see. */
+  /** Hands a chunk to the applying thread in memory that both can see: the chunk's own, where it came in such. */
   async #push(writer: Thread, chunk: Buffer): Promise<Uint8Array> {
+    if (chunk.buffer instanceof SharedArrayBuffer) {
+      const outcomes = await writer.call<Uint8Array>('applyPush', chunk);
+      giveBack(chunk);
+      return outcomes;
+    }
     const copy = this.#spares.take(chunk.length);
-    copy.set(chunk);
+    copyBytes(chunk, copy);
     giveBack(chunk);
     const outcomes = await writer.call<Uint8Array>('applyPush', copy);
     this.#spares.keep(copy.buffer);

@@ -8,22 +8,29 @@
 import { randomFillSync } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import type { Client } from 'ssh2';
-import { SpareMemory } from '../../platform/lending.ts';
+import { copyBytes } from '../../platform/copy-bytes.ts';
 
 /** Sees to all packets that `client` sends through `socket` from now on, also after keys are exchanged anew. */
 export function improvePackets(client: Client, socket: Writable): void {
   const packets = new Packets(socket);
-  const adopt = () => {
-    const cipher = (client as unknown as ClientInternals)._protocol?._cipher;
-    if (cipher !== undefined) packets.adopt(cipher);
-  };
+  const protocol = (client as unknown as ClientInternals)._protocol;
+  if (protocol?._cipher === undefined) return;
+  const adopt = () => packets.adopt(protocol._cipher);
   adopt();
+  copyFast(protocol);
   client.on('handshake', adopt);
 }
 
 /** What ssh2 keeps to itself: its way from a payload to bytes on the socket. Without it packets are made as ever. */
 interface ClientInternals {
-  readonly _protocol?: { readonly _cipher?: OutgoingCipher };
+  readonly _protocol?: Protocol;
+}
+
+interface Protocol {
+  readonly _cipher: OutgoingCipher;
+  /** Set while keys are exchanged: payloads then wait in a queue. */
+  readonly _kexinit?: unknown;
+  channelData(channel: number, data: Buffer): void;
 }
 
 /** `allocPacket` makes a packet with everything but its payload, `encrypt` hands it to `_onWrite`, in parts or in place. */
@@ -44,6 +51,24 @@ const HEAD_BYTES = LENGTH_BYTES + 1;
 const BLOCK_BYTES = 16;
 const MIN_PADDING_BYTES = 4;
 
+/** SSH_MSG_CHANNEL_DATA (RFC 4254): its number, u32 channel, u32 length, data. */
+const CHANNEL_DATA = 94;
+const DATA_HEAD_BYTES = 9;
+
+/** The data of channels, most of it in memory that threads share, is copied into its packets by ourselves. */
+function copyFast(protocol: Protocol): void {
+  const channelData = protocol.channelData.bind(protocol);
+  protocol.channelData = (channel, data) => {
+    if (protocol._kexinit !== undefined) return channelData(channel, data);
+    const packet = protocol._cipher.allocPacket(DATA_HEAD_BYTES + data.length);
+    packet[HEAD_BYTES] = CHANNEL_DATA;
+    packet.writeUInt32BE(channel, HEAD_BYTES + 1);
+    packet.writeUInt32BE(data.length, HEAD_BYTES + 5);
+    copyBytes(data, packet, HEAD_BYTES + DATA_HEAD_BYTES);
+    protocol._cipher.encrypt(packet);
+  };
+}
+
 /** Room for eight packets of the usual largest size. */
 const SLAB_BYTES = 288 * 1024;
 /** As many as lie between us and a slow socket; more are not kept. */
@@ -61,14 +86,14 @@ interface Slab {
 class Packets {
   readonly #socket: Writable;
   readonly #padding = new Padding();
-  readonly #spares = new SpareMemory(SLAB_BYTES, MAX_SPARE_SLABS);
   readonly #slabs = new WeakMap<ArrayBufferLike, Slab>();
+  readonly #spares: Slab[] = [];
   #current: Slab;
   #isGathering = false;
 
   constructor(socket: Writable) {
     this.#socket = socket;
-    this.#current = this.#newSlab();
+    this.#current = this.#emptySlab();
   }
 
   /** Makes `cipher` send its packets through here and, where it can, take their memory from here. */
@@ -100,8 +125,8 @@ class Packets {
     if (length > MAX_PACKET_BYTES) return Buffer.allocUnsafe(length);
     if (this.#current.filled + length > SLAB_BYTES) {
       const full = this.#current;
-      this.#current = this.#newSlab();
-      if (full.uses === 0) this.#spares.keep(full.bytes.buffer);
+      this.#current = this.#emptySlab();
+      if (full.uses === 0) this.#keep(full);
     }
     const slab = this.#current;
     slab.uses++;
@@ -134,13 +159,18 @@ class Packets {
   #release(slab: Slab | undefined): void {
     if (slab === undefined || --slab.uses > 0) return;
     if (slab === this.#current) slab.filled = 0;
-    else this.#spares.keep(slab.bytes.buffer);
+    else this.#keep(slab);
   }
 
-  #newSlab(): Slab {
-    const bytes = this.#spares.take(SLAB_BYTES);
-    const slab = { bytes, filled: 0, uses: 0 };
-    this.#slabs.set(bytes.buffer, slab);
+  #keep(slab: Slab): void {
+    if (this.#spares.length < MAX_SPARE_SLABS) this.#spares.push(slab);
+  }
+
+  #emptySlab(): Slab {
+    const spare = this.#spares.pop();
+    if (spare !== undefined) return Object.assign(spare, { filled: 0 });
+    const slab = { bytes: Buffer.allocUnsafeSlow(SLAB_BYTES), filled: 0, uses: 0 };
+    this.#slabs.set(slab.bytes.buffer, slab);
     return slab;
   }
 }
