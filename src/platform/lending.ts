@@ -23,6 +23,9 @@ export function giveBack(bytes: Uint8Array): void {
   takeBack();
 }
 
+/** What needs less than this part of a piece gets memory of its own. */
+const WORTH_KEEPING = 4;
+
 /**
  * Memory of equal size, used again and again, also across threads: it is shared, so that posting it costs the same
  * whatever its size. Memory that moves instead counts as new wherever it arrives, and the garbage collector answers a
@@ -39,8 +42,12 @@ export class SpareMemory {
     this.#most = most;
   }
 
-  /** Memory for `length` bytes, with whatever is in it. Longer than `sizeBytes`: new, and not kept later. */
+  /**
+   * Memory for `length` bytes, with whatever is in it. Longer than `sizeBytes`: new, and not kept later. Much shorter: new
+   * and not shared, for many such at once would hold many times what is in them.
+   */
   take(length: number): Buffer {
+    if (length * WORTH_KEEPING < this.#sizeBytes) return Buffer.allocUnsafeSlow(length);
     const spare = length > this.#sizeBytes ? undefined : this.#spares.pop();
     return Buffer.from(spare ?? new SharedArrayBuffer(Math.max(length, this.#sizeBytes)), 0, length);
   }

@@ -16,7 +16,7 @@ const MAX_PIECES = 4;
 /** Memory for a piece; larger pieces get memory of their own. */
 const PIECE_BYTES = 640 * 1024;
 /** All memory that was ever under way at once comes back here: queues beyond the thread bound it, this only caps it. */
-const MAX_SPARES = 64;
+const MAX_SPARES = 32;
 
 /** A function that runs in a thread: takes a cloneable argument, may emit pieces, returns a cloneable result. */
 export type ThreadFunction = (argument: never, emit: (piece: Uint8Array) => Promise<void>) => unknown;
@@ -124,7 +124,9 @@ export class Thread {
 
   #lent(piece: Uint8Array): Buffer {
     const memory = piece.buffer;
-    return lend(Buffer.from(memory, piece.byteOffset, piece.byteLength), () => {
+    const bytes = Buffer.from(memory, piece.byteOffset, piece.byteLength);
+    if (!(memory instanceof SharedArrayBuffer)) return bytes;
+    return lend(bytes, () => {
       const message: SpareMessage = { spare: memory };
       this.#worker.postMessage(message);
     });

@@ -157,12 +157,11 @@ export class Channel {
     }
     assembly.filled += bytes.length;
     if (assembly.filled < assembly.wireBytes) return;
-    this.#complete(assembly, isWhole ? ownedBytes(bytes) : assembly.target);
+    this.#complete(assembly, isWhole ? Buffer.from(bytes) : assembly.target);
   }
 
   /** Memory for a message that comes in pieces, used again once the consumer gives it back. */
   #target(length: number): Buffer {
-    if (length * 4 < TARGET_BYTES) return Buffer.allocUnsafe(length);
     const target = this.#spares.take(length);
     return lend(target, () => this.#spares.keep(target.buffer));
   }
@@ -259,9 +258,4 @@ export class Channel {
     this.#creditWaiter = null;
     waiter?.();
   }
-}
-
-/** A view where it is most of what it keeps alive, else a copy: a small message must not hold a large chunk. */
-function ownedBytes(view: Buffer): Buffer {
-  return view.length * 2 >= view.buffer.byteLength ? view : Buffer.from(view);
 }
