@@ -87,6 +87,6 @@ function supplySmall(order: SupplyTask, reading: SmallReading, out: ChunkWriter,
   if (file === null) return false;
   const entry = entryAsRead(order, file.before, file.digests ?? hashBytes(file.contents, 'both'));
   out.write({ kind: 'small', id, entry, bytes: file.contents });
-  context.onRead?.(id, Buffer.from(file.packedBefore), entry);
+  context.onRead?.(id, file.packedBefore, entry);
   return true;
 }

@@ -6,13 +6,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Digests, FileEntry } from '../journal/core/entry.ts';
+import { MAX_PATH_BYTES } from '../journal/core/limits.ts';
 import type { CheckpointOptions, DigestName } from '../journal/core/look.ts';
 import { type DigestResult, digestFiles } from '../journal/digest-files.ts';
 import { initHashing } from '../journal/hash.ts';
 import { type ScanResult, scanTree } from '../journal/scan.ts';
 import { Index, type IndexRecord } from '../journal/store/index.ts';
 import { type ByteName, type BytePath, ROOT } from '../platform/core/byte-path.ts';
-import { ByteWriter } from '../platform/core/bytes.ts';
+import { ByteReader, ByteWriter } from '../platform/core/bytes.ts';
+import { STAT_BYTES } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
 import { isThread, serveThread } from '../platform/threads.ts';
@@ -42,27 +44,35 @@ let applier: Applier | null = null;
 /** What was done since the last look at the tree to files with several names: one stage of a run builds on another. */
 let links = new LinkGroups();
 
-/** Digests learned and not written yet: a durable transaction for each call would cost more than the hashing. */
-interface Learned {
-  readonly path: BytePath;
-  readonly packedStat: Uint8Array;
-  readonly digests: Digests;
-}
+/**
+ * Digests learned and not written yet: a durable transaction for each call would cost more than the hashing. Packed, since
+ * thousands of small objects that wait are what the garbage collector copies back and forth.
+ */
+const learned = new ByteWriter();
+let learnedCount = 0;
 
 const LEARNED_PER_TRANSACTION = 8192;
-let learned: Learned[] = [];
 
-function remember(index: Index, one: Learned): void {
-  learned.push(one);
-  if (learned.length >= LEARNED_PER_TRANSACTION) writeLearned(index);
+function remember(index: Index, path: BytePath, packedStat: Uint8Array, { fast, strong }: Digests): void {
+  learned
+    .string(path)
+    .raw(packedStat)
+    .string(fast ?? '')
+    .string(strong ?? '');
+  if (++learnedCount >= LEARNED_PER_TRANSACTION) writeLearned(index);
 }
 
 function writeLearned(index: Index): void {
-  const all = learned;
-  learned = [];
-  if (all.length === 0) return;
+  if (learnedCount === 0) return;
+  const from = new ByteReader(learned.take());
+  learnedCount = 0;
   index.transaction(() => {
-    for (const { path, packedStat, digests } of all) index.updateDigests(path, packedStat, digests);
+    while (from.remaining > 0) {
+      const path = from.string(MAX_PATH_BYTES) as BytePath;
+      const packedStat = from.raw(STAT_BYTES);
+      const [fast, strong] = [from.string(8), from.string(32)];
+      index.updateDigests(path, packedStat, { fast: fast || null, strong: strong || null });
+    }
   });
 }
 
@@ -110,7 +120,7 @@ const functions = {
     }));
     await supplyFiles(fileSystem, argument.root, tasks, emit, {
       // What was hashed for the transfer need not be hashed again to see later that it did not change.
-      onRead: (id, packedStat, { digests }) => remember(index, { path: paths.get(id) ?? ROOT, packedStat, digests }),
+      onRead: (id, packedStat, { digests }) => remember(index, paths.get(id) ?? ROOT, packedStat, digests),
     });
   },
 
@@ -171,7 +181,7 @@ function digestAnswer(
     return { path, entry: null, problem: { code: 'changed', message: 'is no longer a file' } };
   }
   if (result.problem !== null) return { path, entry: null, problem: result.problem };
-  remember(index, { path, packedStat: result.packedStat, digests: result.digests });
+  remember(index, path, result.packedStat, result.digests);
   const digests = {
     fast: result.digests.fast ?? record.entry.digests.fast,
     strong: result.digests.strong ?? record.entry.digests.strong,
