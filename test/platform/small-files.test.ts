@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { initHashing, xxh64 } from '../../src/journal/hash.ts';
 import { errnoOf } from '../../src/platform/core/errors.ts';
 import type { SmallFile } from '../../src/platform/filesystem.ts';
-import { initHashing, xxh64 } from '../../src/sync/hash.ts';
 import { at, IMPLEMENTATIONS, treeMaker } from './implementations.ts';
 
 beforeAll(initHashing);
