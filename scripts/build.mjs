@@ -9,11 +9,12 @@ const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 const require = createRequire(import.meta.url);
 
-/** The one-file agent is its own worker module and finds its bindings beside itself. The flag: see bin/tidemark.js. */
+/** The one-file agent is its own worker module and finds its bindings beside itself. The flags: see bin/tidemark.js. */
 const AGENT_PRELUDE = [
   "const __file=__createRequire('/')('node:url').fileURLToPath(import.meta.url);",
   "globalThis.tidemarkAgent={file:import.meta.url,folder:__createRequire('/')('node:path').dirname(__file)};",
-  "__createRequire('/')('node:v8').setFlagsFromString('--semi-space-growth-factor=16');",
+  "for(const flag of ['--semi-space-growth-factor=16','--heap-growing-percent=100'])",
+  "__createRequire('/')('node:v8').setFlagsFromString(flag);",
 ].join('');
 
 mkdirSync(dist, { recursive: true });

@@ -72,6 +72,13 @@ export function checkSighting(stat: Stat, { packedStat, seen }: Sighting, packed
   if (!isSame) throw changedSince('changed since it was looked at');
 }
 
+/** A small file as it was read, or why it could not be; when that began at the earliest; and how to read it again. */
+export interface SmallReading {
+  readonly file: SmallFile | Error;
+  readonly startedNs: bigint;
+  readonly again: () => SmallFile;
+}
+
 /**
  * Reads a whole file of up to `maxBytes` with the proof above. null where it is larger than that. Throws ReadRefused.
  * `checkWriteback`: refuses, too, where the file could not be written to disk and nobody was told.
@@ -86,7 +93,14 @@ export function readProvenSmall(
   checkWriteback = false,
 ): SmallFile | null {
   const startedNs = now();
-  const file = opening(() => fileSystem.readSmallFile(root, path, maxBytes, checkWriteback));
+  const again = () => fileSystem.readSmallFile(root, path, maxBytes, checkWriteback);
+  return provenSmall({ file: opening(again), startedNs, again }, maxBytes, sighting);
+}
+
+/** What was read of a whole file of up to `maxBytes`, proven. null where it is larger than that. Throws ReadRefused. */
+export function provenSmall(reading: SmallReading, maxBytes: number, sighting: Sighting): SmallFile | null {
+  const { file, startedNs, again } = reading;
+  if (file instanceof Error) throw refusalOf(file);
   if (file.lease === 'refused') throw openForWriting();
   checkSighting(file.before, sighting, file.packedBefore);
   if (file.before.sizeBytes > maxBytes) return null;
@@ -95,10 +109,10 @@ export function readProvenSmall(
   if (!mustReadTwice(file.lease, file.before, startedNs)) return file;
   const contents = Buffer.from(file.contents);
   const packedBefore = Buffer.from(file.packedBefore);
-  const again = opening(() => fileSystem.readSmallFile(root, path, maxBytes));
-  if (again.lease === 'refused') throw openForWriting();
-  checkUndisturbed(file.before, again.after);
-  if (!again.contents.equals(contents)) throw changedSince('changed while it was read');
+  const second = opening(again);
+  if (second.lease === 'refused') throw openForWriting();
+  checkUndisturbed(file.before, second.after);
+  if (!second.contents.equals(contents)) throw changedSince('changed while it was read');
   return { ...file, packedBefore, contents };
 }
 
@@ -243,13 +257,16 @@ export function opening<Result>(call: () => Result): Result {
   try {
     return call();
   } catch (error) {
-    const code = errnoOf(error);
-    if (GONE.has(code))
-      throw new ReadRefused({ code: 'changed', message: 'is no longer there as a regular file' }, 'gone');
-    // Somebody holds a write lease, as file servers do for their clients.
-    if (code === 'EAGAIN') throw openForWriting();
-    throw new ReadRefused(problemFrom(error), 'failed');
+    throw refusalOf(error);
   }
+}
+
+function refusalOf(error: unknown): ReadRefused {
+  const code = errnoOf(error);
+  if (GONE.has(code))
+    return new ReadRefused({ code: 'changed', message: 'is no longer there as a regular file' }, 'gone');
+  // Somebody holds a write lease, as file servers do for their clients.
+  return code === 'EAGAIN' ? openForWriting() : new ReadRefused(problemFrom(error), 'failed');
 }
 
 /** Runs a call on an open file; its errors become refusals. */

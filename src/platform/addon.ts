@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { Fd } from './filesystem.ts';
 
 /** Raised with every change of the functions below; `native/module.c` says the same number. */
-const INTERFACE_VERSION = 2;
+const INTERFACE_VERSION = 3;
 
 /**
  * The addon's functions for file systems. Paths are byte strings relative to a root descriptor; failures throw errors
@@ -19,6 +19,8 @@ const INTERFACE_VERSION = 2;
 export interface Addon extends FanotifyAddon, SocketAddon {
   readonly interfaceVersion: number;
   errnoName(error: number): string;
+  /** What a call that failed with `error` throws. */
+  errorOf(error: number, operation: string): Error;
   openRoot(path: string): Fd;
   close(fd: Fd): void;
   /** Paths joined by NUL; the block is described in `native/walk.c`. */
@@ -29,8 +31,19 @@ export interface Addon extends FanotifyAddon, SocketAddon {
   openDirectory(root: Fd, path: string): Fd;
   createFile(root: Fd, path: string, mode: number): Fd;
   openForUpdate(root: Fd, path: string, create: boolean): Fd;
-  /** `facts`: stat before, stat after, u32 lease (0 held, 1 refused, 2 unsupported), u32 bytes read. */
-  readSmallFile(root: Fd, path: string, into: Uint8Array, facts: Uint8Array, checkWriteback: boolean): void;
+  /**
+   * Paths joined by NUL; reads while `into` has room for a file of `most` bytes. `facts`, of each file: stat before, stat
+   * after, u32 errno, u32 lease (0 held, 1 refused, 2 unsupported), u32 bytes read, u32 1 where the digests follow:
+   * SHA-256, xxh64. The number of files it got to.
+   */
+  readSmallFiles(
+    root: Fd,
+    paths: string,
+    most: number,
+    into: Uint8Array,
+    facts: Uint8Array,
+    checkWriteback: boolean,
+  ): number;
   writeSmallFile(root: Fd, path: string, contents: Uint8Array, mode: number, mtimeNs: bigint): void;
   makeDirectory(root: Fd, path: string, mode: number): void;
   removeFile(root: Fd, path: string): void;
@@ -55,6 +68,7 @@ export interface Addon extends FanotifyAddon, SocketAddon {
   /** `range`: start and end as two f64; false past the last data. */
   nextData(fd: Fd, offset: number, sizeBytes: number, range: Uint8Array): boolean;
   advise(fd: Fd, drop: boolean): void;
+  copyBytes(from: Uint8Array, to: Uint8Array, at: number): void;
   tryLock(fd: Fd, isShared: boolean): boolean;
   /** 0 held, 1 refused, 2 unsupported. */
   takeReadLease(fd: Fd): number;

@@ -61,6 +61,8 @@ export interface SmallFile {
   /** `refused`: somebody has the file open for writing. `held`: nobody had, while it was read. */
   readonly lease: LeaseState;
   readonly contents: Buffer;
+  /** xxh64 and SHA-256 of `contents` as byte strings, where hashing came with the reading. */
+  readonly digests: { readonly fast: string; readonly strong: string } | null;
 }
 
 /** Held by one, or by any number of others that hold it so. */
@@ -128,6 +130,11 @@ export interface FileSystem {
    * `checkWriteback`: as {@link FileSystem.checkWriteback}, before the reading.
    */
   readSmallFile(root: Fd, path: BytePath, maxBytes: number, checkWriteback?: boolean): SmallFile;
+  /**
+   * {@link readSmallFile} of many, in order, by as few calls as fit; an error stands for a file that could not be read.
+   * Each is valid until the next is asked for. Files are read ahead: what is found of one may be older than the asking.
+   */
+  readSmallFiles(root: Fd, paths: readonly BytePath[], maxBytes: number): Iterable<SmallFile | Error>;
   /** Creates, writes, sets mode and mtime, closes — one call for a small staged file. Not synced. */
   writeSmallFile(root: Fd, path: BytePath, contents: Uint8Array, mode: number, mtimeNs: bigint): void;
 

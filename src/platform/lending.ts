@@ -23,11 +23,18 @@ export function giveBack(bytes: Uint8Array): void {
   takeBack();
 }
 
-/** Memory of equal size, used again and again. */
+/** What needs less than this part of a piece gets memory of its own. */
+const WORTH_KEEPING = 4;
+
+/**
+ * Memory of equal size, used again and again, also across threads: it is shared, so that posting it costs the same
+ * whatever its size. Memory that moves instead counts as new wherever it arrives, and the garbage collector answers a
+ * gigabyte of arrivals with dozens of full collections.
+ */
 export class SpareMemory {
   readonly #sizeBytes: number;
   readonly #most: number;
-  readonly #spares: ArrayBuffer[] = [];
+  readonly #spares: ArrayBufferLike[] = [];
 
   /** Keeps at most `most` pieces of `sizeBytes`. */
   constructor(sizeBytes: number, most: number) {
@@ -35,17 +42,18 @@ export class SpareMemory {
     this.#most = most;
   }
 
-  /** Memory for `length` bytes, with whatever is in it. Longer than `sizeBytes`: new, and not kept later. */
+  /**
+   * Memory for `length` bytes, with whatever is in it. Longer than `sizeBytes`: new, and not kept later. Much shorter: new
+   * and not shared, for many such at once would hold many times what is in them.
+   */
   take(length: number): Buffer {
-    const memory = length > this.#sizeBytes ? undefined : this.#spares.pop();
-    if (memory !== undefined) return Buffer.from(memory, 0, length);
-    const made = Buffer.allocUnsafeSlow(Math.max(length, this.#sizeBytes));
-    return Buffer.from(made.buffer, made.byteOffset, length);
+    if (length * WORTH_KEEPING < this.#sizeBytes) return Buffer.allocUnsafeSlow(length);
+    const spare = length > this.#sizeBytes ? undefined : this.#spares.pop();
+    return Buffer.from(spare ?? new SharedArrayBuffer(Math.max(length, this.#sizeBytes)), 0, length);
   }
 
   /** Takes memory for later use. */
   keep(memory: ArrayBufferLike): void {
-    if (!(memory instanceof ArrayBuffer) || memory.byteLength !== this.#sizeBytes) return;
-    if (this.#spares.length < this.#most) this.#spares.push(memory);
+    if (memory.byteLength === this.#sizeBytes && this.#spares.length < this.#most) this.#spares.push(memory);
   }
 }

@@ -5,24 +5,12 @@ import { isWithin } from './core/byte-path.ts';
 import { errnoOf } from './core/errors.ts';
 import { STAT_BYTES, unpackStat } from './core/stat-codec.ts';
 import { fileSystemTypeName } from './file-system-types.ts';
-import type {
-  Fd,
-  FileSystem,
-  FileSystemTraits,
-  LeaseState,
-  LockKind,
-  OpenWriters,
-  SmallFile,
-  Stat,
-} from './filesystem.ts';
+import type { Fd, FileSystem, FileSystemTraits, LeaseState, LockKind, OpenWriters, Stat } from './filesystem.ts';
 import { decodeListings } from './listing.ts';
+import { joined, leaseState, narrow } from './native-arguments.ts';
+import { smallFileReaders } from './native-small-files.ts';
 import { systemError } from './system-error.ts';
 import { decodeWriters } from './writer-rows.ts';
-
-const LEASES: readonly LeaseState[] = ['held', 'refused', 'unsupported'];
-
-/** Matches nothing in a byte string; V8 knows that without looking at each byte. */
-const WIDE = /[^\0-\xff]/;
 
 /**
  * The file system on `addon`. The object holds scratch space and belongs to one thread.
@@ -40,8 +28,7 @@ function objects(addon: Addon) {
     close: (fd: Fd) => addon.close(fd),
     readDirectories(root: Fd, paths: readonly BytePath[]) {
       if (paths.length === 0) return [];
-      for (const path of paths) if (path.includes('\0')) throw systemError('EINVAL', 'getdents64');
-      return decodeListings(paths, addon.readDirectories(root, narrow(paths.join('\0'))), addon.errnoName);
+      return decodeListings(paths, addon.readDirectories(root, joined(paths, 'getdents64')), addon.errnoName);
     },
     stat: (root: Fd, path: BytePath): Stat | null =>
       addon.stat(root, narrow(path), packed) ? unpackStat(packed) : null,
@@ -53,32 +40,9 @@ function objects(addon: Addon) {
     openDirectory: (root: Fd, path: BytePath): Fd => addon.openDirectory(root, narrow(path)),
     createFile: (root: Fd, path: BytePath, mode: number): Fd => addon.createFile(root, narrow(path), mode),
     openForUpdate: (root: Fd, path: BytePath, create: boolean): Fd => addon.openForUpdate(root, narrow(path), create),
-    readSmallFile: smallFileReader(addon),
+    ...smallFileReaders(addon),
     writeSmallFile: (root: Fd, path: BytePath, contents: Uint8Array, mode: number, mtimeNs: bigint) =>
       addon.writeSmallFile(root, narrow(path), contents, mode, mtimeNs),
-  };
-}
-
-function smallFileReader(addon: Addon) {
-  const facts = Buffer.alloc(2 * STAT_BYTES + 8);
-  const packedBefore = facts.subarray(0, STAT_BYTES);
-  const numbers = new Uint32Array(facts.buffer, facts.byteOffset + 2 * STAT_BYTES, 2);
-  // One buffer for all: an allocation for each file would cost more than reading it.
-  let buffer = Buffer.alloc(0);
-  return (root: Fd, path: BytePath, maxBytes: number, checkWriteback = false): SmallFile => {
-    if (buffer.length < maxBytes) buffer = Buffer.allocUnsafeSlow(maxBytes);
-    addon.readSmallFile(root, narrow(path), buffer.subarray(0, maxBytes), facts, checkWriteback);
-    const length = numbers[1] ?? 0;
-    const before = unpackStat(facts);
-    // Six more big integers for each file would only be garbage.
-    const isSame = facts.compare(facts, 0, STAT_BYTES, STAT_BYTES, 2 * STAT_BYTES) === 0;
-    return {
-      before,
-      packedBefore,
-      after: isSame ? before : unpackStat(facts, STAT_BYTES),
-      lease: leaseState(numbers[0]),
-      contents: buffer.subarray(0, length),
-    };
   };
 }
 
@@ -153,14 +117,4 @@ function descriptors(addon: Addon) {
       return { type: fileSystemTypeName(type), freeBytes, totalBytes, readOnly: readOnly === 1, maxNameBytes };
     },
   };
-}
-
-function leaseState(number: number | undefined): LeaseState {
-  return LEASES[number ?? 2] ?? 'unsupported';
-}
-
-/** The addon takes the low byte of each code unit: a wide one would name something else. */
-function narrow(bytes: string): string {
-  if (WIDE.test(bytes)) throw systemError('EINVAL', 'name');
-  return bytes;
 }

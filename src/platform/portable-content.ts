@@ -12,7 +12,7 @@ export function readSmallFileAt(place: Buffer, maxBytes: number): SmallFile {
     const before = statOf(fd);
     const buffer = Buffer.allocUnsafe(Math.min(before.sizeBytes, maxBytes));
     const contents = buffer.subarray(0, readFully(fd, buffer));
-    return { before, packedBefore: packStat(before), after: statOf(fd), lease: 'unsupported', contents };
+    return { before, packedBefore: packStat(before), after: statOf(fd), lease: 'unsupported', contents, digests: null };
   } finally {
     fs.closeSync(fd);
   }

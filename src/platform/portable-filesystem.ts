@@ -57,6 +57,9 @@ function objects(places: Places) {
       places.at(root, path, (place) => openOrCreate(place, create)),
     readSmallFile: (root: Fd, path: BytePath, maxBytes: number): SmallFile =>
       places.at(root, path, (place) => readSmallFileAt(place, maxBytes)),
+    *readSmallFiles(root: Fd, paths: readonly BytePath[], maxBytes: number): Generator<SmallFile | Error> {
+      for (const path of paths) yield attempt(() => this.readSmallFile(root, path, maxBytes));
+    },
     writeSmallFile: (root: Fd, path: BytePath, contents: Uint8Array, mode: number, mtimeNs: bigint): void =>
       places.at(root, path, (place) => writeSmallFileAt(place, contents, mode, mtimeNs)),
   };
@@ -220,5 +223,13 @@ function isReadOnly(place: Buffer): boolean {
     return false;
   } catch (error) {
     return errnoOf(error) === 'EROFS';
+  }
+}
+
+function attempt<Result>(call: () => Result): Result | Error {
+  try {
+    return call();
+  } catch (error) {
+    return error as Error;
   }
 }

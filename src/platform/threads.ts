@@ -6,6 +6,7 @@
  * consumer stops the thread instead of filling the memory. The memory of pieces is lent (see lending.ts).
  */
 import { isMainThread, type MessagePort, parentPort, Worker, workerData } from 'node:worker_threads';
+import { copyBytes } from './copy-bytes.ts';
 import { TidemarkError } from './core/errors.ts';
 import { lend, SpareMemory } from './lending.ts';
 
@@ -13,9 +14,9 @@ import { lend, SpareMemory } from './lending.ts';
 const MAX_PIECES = 4;
 
 /** Memory for a piece; larger pieces get memory of their own. */
-const PIECE_BYTES = 1024 * 1024;
+const PIECE_BYTES = 640 * 1024;
 /** All memory that was ever under way at once comes back here: queues beyond the thread bound it, this only caps it. */
-const MAX_SPARES = 64;
+const MAX_SPARES = 32;
 
 /** A function that runs in a thread: takes a cloneable argument, may emit pieces, returns a cloneable result. */
 export type ThreadFunction = (argument: never, emit: (piece: Uint8Array) => Promise<void>) => unknown;
@@ -33,7 +34,7 @@ interface AckMessage {
 }
 /** Memory of a piece that was used up. */
 interface SpareMessage {
-  readonly spare: ArrayBuffer;
+  readonly spare: ArrayBufferLike;
 }
 type Answer =
   | { readonly call: number; readonly piece: Uint8Array }
@@ -75,11 +76,11 @@ export class Thread {
     this.#worker.unref();
   }
 
-  /** Calls `name` in the thread. Buffers in `transfer` move instead of being copied. */
+  /** Calls `name` in the thread. */
   call<Result>(
     name: string,
     argument: unknown,
-    options: { transfer?: readonly ArrayBuffer[]; onPiece?: (piece: Buffer) => Promise<void> | void } = {},
+    options: { onPiece?: (piece: Buffer) => Promise<void> | void } = {},
   ): Promise<Result> {
     if (this.#broken !== null) return Promise.reject(this.#broken);
     const call = this.#nextCall++;
@@ -87,7 +88,7 @@ export class Thread {
       this.#pending.set(call, { resolve: resolve as (value: unknown) => void, reject, onPiece: options.onPiece });
       if (this.#pending.size === 1) this.#worker.ref();
       const message: CallMessage = { call, name, argument };
-      this.#worker.postMessage(message, (options.transfer ?? []) as ArrayBuffer[]);
+      this.#worker.postMessage(message);
     });
   }
 
@@ -122,10 +123,12 @@ export class Thread {
   }
 
   #lent(piece: Uint8Array): Buffer {
-    const memory = piece.buffer as ArrayBuffer;
-    return lend(Buffer.from(memory, piece.byteOffset, piece.byteLength), () => {
+    const memory = piece.buffer;
+    const bytes = Buffer.from(memory, piece.byteOffset, piece.byteLength);
+    if (!(memory instanceof SharedArrayBuffer)) return bytes;
+    return lend(bytes, () => {
       const message: SpareMessage = { spare: memory };
-      this.#worker.postMessage(message, [memory]);
+      this.#worker.postMessage(message);
     });
   }
 
@@ -140,17 +143,6 @@ export class Thread {
       this.#settle(call);
       pending.reject(this.#broken);
     }
-  }
-}
-
-/** A result with memory that moves to the caller instead of being copied. */
-export class Transferred<Value> {
-  readonly value: Value;
-  readonly memory: readonly ArrayBuffer[];
-
-  constructor(value: Value, memory: readonly ArrayBuffer[]) {
-    this.value = value;
-    this.memory = memory;
   }
 }
 
@@ -184,16 +176,14 @@ export function serveThread(functions: ThreadFunctions): void {
       }
       unacknowledged++;
       const own = spares.take(piece.byteLength);
-      own.set(piece);
-      port.postMessage({ call, piece: own }, [own.buffer as ArrayBuffer]);
+      copyBytes(piece, own);
+      port.postMessage({ call, piece: own });
     };
     try {
       const work = functions[name];
       if (work === undefined) throw new TidemarkError('internal', 'thread-call', `no thread function ${name}`);
       const result = await work(argument as never, emit);
-      if (result instanceof Transferred)
-        port.postMessage({ call, result: result.value }, result.memory as ArrayBuffer[]);
-      else port.postMessage({ call, result });
+      port.postMessage({ call, result });
     } catch (error) {
       port.postMessage({ call, error: packError(error) });
     }

@@ -16,7 +16,10 @@ export interface SupplyTask extends SupplyOrder {
 export interface SupplyContext {
   readonly engine?: DeltaEngine;
   readonly now?: Clock;
-  /** Called for each file that was read and confirmed, with the stat and the entry (both digests) of what was read. */
+  /**
+   * Called for each file that was read and confirmed, with the stat, valid during the call, and the entry (both digests) of
+   * what was read.
+   */
   readonly onRead?: (id: number, packedStat: Uint8Array, entry: FileEntry) => void;
 }
 

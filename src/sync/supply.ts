@@ -8,7 +8,8 @@
 
 import { SMALL_FILE_BYTES } from '../journal/core/limits.ts';
 import { hashBytes } from '../journal/hash.ts';
-import { ReadRefused, readProvenSmall, systemClock } from '../journal/held-file.ts';
+import { provenSmall, ReadRefused, type SmallReading, systemClock } from '../journal/held-file.ts';
+import type { BytePath } from '../platform/core/byte-path.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { streamFile } from './supply-stream.ts';
@@ -29,35 +30,63 @@ export async function supplyFiles(
   context: SupplyContext = {},
 ): Promise<void> {
   const out = new ChunkWriter(emit);
-  for (const order of orders) {
-    try {
-      if (!supplySmall(fileSystem, root, order, out, context)) await streamFile(fileSystem, root, order, out, context);
-    } catch (error) {
-      if (!(error instanceof ReadRefused)) throw error;
-      const { code, message } = error.problem;
-      out.write({ kind: 'failed', id: order.id, changed: error.isChanged, code, message });
+  for (const group of grouped(orders)) {
+    const readings = isSmall(group[0]) ? smallReadings(fileSystem, root, group, context) : null;
+    for (const order of group) {
+      try {
+        const reading = readings?.next().value ?? null;
+        const isSupplied = reading !== null && supplySmall(order, reading, out, context);
+        if (!isSupplied) await streamFile(fileSystem, root, order, out, context);
+      } catch (error) {
+        if (!(error instanceof ReadRefused)) throw error;
+        const { code, message } = error.problem;
+        out.write({ kind: 'failed', id: order.id, changed: error.isChanged, code, message });
+      }
+      if (out.isFull) await out.flush();
     }
-    if (out.isFull) await out.flush();
   }
   await out.flush();
   out.close();
 }
 
-/** False where the file has to be streamed instead. */
-function supplySmall(
+/** Runs of small files, which are read together; each other file by itself. */
+function* grouped(orders: readonly SupplyTask[]): Generator<readonly SupplyTask[]> {
+  for (let start = 0; start < orders.length; ) {
+    let end = start + 1;
+    if (isSmall(orders[start])) while (isSmall(orders[end])) end++;
+    yield orders.slice(start, end);
+    start = end;
+  }
+}
+
+function isSmall(order: SupplyTask | undefined): boolean {
+  return order !== undefined && order.expected.sizeBytes <= SMALL_FILE_BYTES && order.signature === null;
+}
+
+function* smallReadings(
   fileSystem: FileSystem,
   root: Fd,
-  order: SupplyTask,
-  out: ChunkWriter,
-  context: SupplyContext,
-): boolean {
-  const { id, path, expected, packedStat, signature } = order;
-  if (expected.sizeBytes > SMALL_FILE_BYTES || signature !== null) return false;
-  const sighting = { packedStat, seen: expected };
-  const file = readProvenSmall(fileSystem, root, path, SMALL_FILE_BYTES, sighting, context.now ?? systemClock);
+  orders: readonly SupplyTask[],
+  { now = systemClock }: SupplyContext,
+): Generator<SmallReading, null> {
+  // Files are read ahead of their turn: one time before all of them is early enough for each.
+  const startedNs = now();
+  const paths = orders.map(({ path }) => path);
+  let index = 0;
+  for (const file of fileSystem.readSmallFiles(root, paths, SMALL_FILE_BYTES)) {
+    const path = paths[index++] as BytePath;
+    yield { file, startedNs, again: () => fileSystem.readSmallFile(root, path, SMALL_FILE_BYTES) };
+  }
+  return null;
+}
+
+/** False where the file has to be streamed instead: it has grown. */
+function supplySmall(order: SupplyTask, reading: SmallReading, out: ChunkWriter, context: SupplyContext): boolean {
+  const { id, expected, packedStat } = order;
+  const file = provenSmall(reading, SMALL_FILE_BYTES, { packedStat, seen: expected });
   if (file === null) return false;
-  const entry = entryAsRead(order, file.before, hashBytes(file.contents, 'both'));
+  const entry = entryAsRead(order, file.before, file.digests ?? hashBytes(file.contents, 'both'));
   out.write({ kind: 'small', id, entry, bytes: file.contents });
-  context.onRead?.(id, Buffer.from(file.packedBefore), entry);
+  context.onRead?.(id, file.packedBefore, entry);
   return true;
 }

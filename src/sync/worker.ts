@@ -6,21 +6,24 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Digests, FileEntry } from '../journal/core/entry.ts';
+import { MAX_PATH_BYTES } from '../journal/core/limits.ts';
 import type { CheckpointOptions, DigestName } from '../journal/core/look.ts';
 import { type DigestResult, digestFiles } from '../journal/digest-files.ts';
 import { initHashing } from '../journal/hash.ts';
 import { type ScanResult, scanTree } from '../journal/scan.ts';
 import { Index, type IndexRecord } from '../journal/store/index.ts';
 import { type ByteName, type BytePath, ROOT } from '../platform/core/byte-path.ts';
-import { ByteWriter } from '../platform/core/bytes.ts';
+import { ByteReader, ByteWriter } from '../platform/core/bytes.ts';
+import { STAT_BYTES } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
-import { isThread, serveThread, Transferred } from '../platform/threads.ts';
+import { isThread, serveThread } from '../platform/threads.ts';
 import { Applier } from './apply/applier.ts';
 import { LinkGroups } from './apply/link-groups.ts';
 import { writeOutcome } from './core/codec.ts';
 import type { Outcome } from './core/operation.ts';
-import type { ApplyOptions, DigestAnswer, DigestRequest, SupplyOrder } from './endpoint.ts';
+import { unpackOrders } from './core/supply-order.ts';
+import type { ApplyOptions, DigestAnswer, DigestRequest } from './endpoint.ts';
 import { supplyFiles } from './supply.ts';
 
 /** The tree and index a thread works on; the descriptor is shared by all threads of the process. */
@@ -29,12 +32,6 @@ export interface ThreadRoot {
   readonly only: ByteName | null;
   readonly indexFolder: string;
   readonly durable: boolean;
-}
-
-/** Outcomes, and the memory the chunk came in. */
-export interface PushAnswer {
-  readonly outcomes: Uint8Array;
-  readonly memory: ArrayBuffer;
 }
 
 interface Context {
@@ -47,27 +44,35 @@ let applier: Applier | null = null;
 /** What was done since the last look at the tree to files with several names: one stage of a run builds on another. */
 let links = new LinkGroups();
 
-/** Digests learned and not written yet: a durable transaction for each call would cost more than the hashing. */
-interface Learned {
-  readonly path: BytePath;
-  readonly packedStat: Uint8Array;
-  readonly digests: Digests;
-}
+/**
+ * Digests learned and not written yet: a durable transaction for each call would cost more than the hashing. Packed, since
+ * thousands of small objects that wait are what the garbage collector copies back and forth.
+ */
+const learned = new ByteWriter();
+let learnedCount = 0;
 
 const LEARNED_PER_TRANSACTION = 8192;
-let learned: Learned[] = [];
 
-function remember(index: Index, one: Learned): void {
-  learned.push(one);
-  if (learned.length >= LEARNED_PER_TRANSACTION) writeLearned(index);
+function remember(index: Index, path: BytePath, packedStat: Uint8Array, { fast, strong }: Digests): void {
+  learned
+    .string(path)
+    .raw(packedStat)
+    .string(fast ?? '')
+    .string(strong ?? '');
+  if (++learnedCount >= LEARNED_PER_TRANSACTION) writeLearned(index);
 }
 
 function writeLearned(index: Index): void {
-  const all = learned;
-  learned = [];
-  if (all.length === 0) return;
+  if (learnedCount === 0) return;
+  const from = new ByteReader(learned.take());
+  learnedCount = 0;
   index.transaction(() => {
-    for (const { path, packedStat, digests } of all) index.updateDigests(path, packedStat, digests);
+    while (from.remaining > 0) {
+      const path = from.string(MAX_PATH_BYTES) as BytePath;
+      const packedStat = from.raw(STAT_BYTES);
+      const [fast, strong] = [from.string(8), from.string(32)];
+      index.updateDigests(path, packedStat, { fast: fast || null, strong: strong || null });
+    }
   });
 }
 
@@ -102,19 +107,20 @@ const functions = {
   },
 
   async supply(
-    argument: ThreadRoot & { orders: readonly SupplyOrder[] },
+    argument: ThreadRoot & { orders: Uint8Array },
     emit: (chunk: Uint8Array) => Promise<void>,
   ): Promise<void> {
     const { fileSystem, index } = await open(argument);
-    const paths = new Map(argument.orders.map(({ id, path }) => [id, path]));
-    const tasks = argument.orders.map((order) => ({
+    const orders = unpackOrders(argument.orders);
+    const paths = new Map(orders.map(({ id, path }) => [id, path]));
+    const tasks = orders.map((order) => ({
       ...order,
       path: onDisk(argument, order.path),
       packedStat: index.packedStat(order.path),
     }));
     await supplyFiles(fileSystem, argument.root, tasks, emit, {
       // What was hashed for the transfer need not be hashed again to see later that it did not change.
-      onRead: (id, packedStat, { digests }) => remember(index, { path: paths.get(id) ?? ROOT, packedStat, digests }),
+      onRead: (id, packedStat, { digests }) => remember(index, paths.get(id) ?? ROOT, packedStat, digests),
     });
   },
 
@@ -138,10 +144,8 @@ const functions = {
     });
   },
 
-  applyPush(chunk: Uint8Array): Transferred<PushAnswer> {
-    const memory = chunk.buffer as ArrayBuffer;
-    const outcomes = packOutcomes(opened().push(Buffer.from(memory, chunk.byteOffset, chunk.byteLength)));
-    return new Transferred({ outcomes, memory }, [memory]);
+  applyPush(chunk: Uint8Array): Uint8Array {
+    return packOutcomes(opened().push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)));
   },
 
   applyFinish(): Uint8Array {
@@ -177,7 +181,7 @@ function digestAnswer(
     return { path, entry: null, problem: { code: 'changed', message: 'is no longer a file' } };
   }
   if (result.problem !== null) return { path, entry: null, problem: result.problem };
-  remember(index, { path, packedStat: result.packedStat, digests: result.digests });
+  remember(index, path, result.packedStat, result.digests);
   const digests = {
     fast: result.digests.fast ?? record.entry.digests.fast,
     strong: result.digests.strong ?? record.entry.digests.strong,

@@ -5,7 +5,10 @@ export interface ByteChannel {
    * called, which may be later, or never where the channel breaks.
    */
   write(bytes: Uint8Array, released?: () => void): Promise<void>;
-  /** Chunks as they come; ends when the other side closed. Single consumer, pulled: not pulling stops the sender. */
+  /**
+   * Chunks as they come, each valid until the next is asked for; ends when the other side closed. Single consumer, pulled:
+   * not pulling stops the sender.
+   */
   readonly incoming: AsyncIterable<Buffer>;
   /** What the other side's stderr said so far (at most 64 KiB), for error messages. */
   diagnostics(): string;

@@ -5,6 +5,8 @@
  * message are under way in each direction. Credit comes back as the consumer takes messages. Everything the peer does
  * is checked here against what it was allowed; a violation throws MalformedError.
  */
+
+import { copyBytes } from '../platform/copy-bytes.ts';
 import { MalformedError } from '../platform/core/bytes.ts';
 import { TidemarkError } from '../platform/core/errors.ts';
 import { giveBack, lend, SpareMemory } from '../platform/lending.ts';
@@ -40,8 +42,8 @@ export interface Direction {
 }
 
 /** Memory kept for messages in pieces: content chunks are mostly below this. */
-const TARGET_BYTES = 1024 * 1024;
-const MAX_SPARE_TARGETS = 4;
+const TARGET_BYTES = 640 * 1024;
+const MAX_SPARE_TARGETS = 8;
 
 type MessageStart = Extract<FrameEvent, { kind: 'message' }>;
 
@@ -151,16 +153,15 @@ export class Channel {
     const isWhole = bytes.length === assembly.wireBytes;
     if (!isWhole && !this.#isDiscarding) {
       assembly.target ??= this.#target(assembly.wireBytes);
-      assembly.target.set(bytes, assembly.filled);
+      copyBytes(bytes, assembly.target, assembly.filled);
     }
     assembly.filled += bytes.length;
     if (assembly.filled < assembly.wireBytes) return;
-    this.#complete(assembly, isWhole ? ownedBytes(bytes) : assembly.target);
+    this.#complete(assembly, isWhole ? Buffer.from(bytes) : assembly.target);
   }
 
   /** Memory for a message that comes in pieces, used again once the consumer gives it back. */
   #target(length: number): Buffer {
-    if (length * 4 < TARGET_BYTES) return Buffer.allocUnsafe(length);
     const target = this.#spares.take(length);
     return lend(target, () => this.#spares.keep(target.buffer));
   }
@@ -257,9 +258,4 @@ export class Channel {
     this.#creditWaiter = null;
     waiter?.();
   }
-}
-
-/** A view where it is most of what it keeps alive, else a copy: a small message must not hold a large chunk. */
-function ownedBytes(view: Buffer): Buffer {
-  return view.length * 2 >= view.buffer.byteLength ? view : Buffer.from(view);
 }

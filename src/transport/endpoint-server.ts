@@ -5,6 +5,7 @@ import { readPath } from '../journal/core/entry-codec.ts';
 import { MalformedError } from '../platform/core/bytes.ts';
 import type { TidemarkError } from '../platform/core/errors.ts';
 import { writeOutcome } from '../sync/core/codec.ts';
+import { readSupplyOrder } from '../sync/core/supply-order.ts';
 import type { Endpoint } from '../sync/endpoint.ts';
 import type { Connection } from './connection.ts';
 import * as control from './core/messages-control.ts';
@@ -121,7 +122,7 @@ class EndpointServer {
   }
 
   async *#supply(incoming: Incoming): AsyncGenerator<Buffer> {
-    yield* this.#opened().supply(each(incoming, (message) => unpack(message, list.readSupplyOrder)));
+    yield* this.#opened().supply(each(incoming, (message) => unpack(message, readSupplyOrder)));
   }
 
   async *#apply(incoming: Incoming): AsyncGenerator<Buffer> {

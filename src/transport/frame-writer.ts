@@ -79,21 +79,27 @@ export class FrameWriter {
   /** The next writes: ends with a large payload or when enough small frames are together. */
   #gather(): readonly Write[] {
     const small: Uint8Array[] = [];
+    const ending: Uint8Array[] = [];
     let smallBytes = 0;
-    while (smallBytes < COALESCE_BYTES) {
+    let large: Write | null = null;
+    while (smallBytes < COALESCE_BYTES && large === null) {
       const next = this.#outbox.take();
       if (next === null) break;
       const { head, body, ended } = next;
       small.push(head);
       smallBytes += head.length;
       if (body !== null && body.length >= COPY_BELOW_BYTES) {
-        const large = ended === null ? { bytes: body } : { bytes: body, released: () => giveBack(ended) };
-        return [{ bytes: joined(small, smallBytes) }, large];
+        large = ended === null ? { bytes: body } : { bytes: body, released: () => giveBack(ended) };
+      } else if (body !== null) {
+        small.push(body);
+        smallBytes += body.length;
+        if (ended !== null) ending.push(ended);
       }
-      if (body !== null) small.push(body);
-      smallBytes += body?.length ?? 0;
     }
-    return small.length === 0 ? [] : [{ bytes: joined(small, smallBytes) }];
+    if (small.length === 0) return [];
+    // Earlier parts of these messages may still wait in the channel, but none behind this write.
+    const first = { bytes: joined(small, smallBytes), released: () => ending.forEach(giveBack) };
+    return large === null ? [first] : [first, large];
   }
 
   async #write(bytes: Uint8Array, released?: () => void): Promise<void> {

@@ -14,6 +14,7 @@ import { TidemarkError } from '../platform/core/errors.ts';
 import { readOutcome } from '../sync/core/codec.ts';
 import { MAX_CHUNK_BYTES } from '../sync/core/limits.ts';
 import type { Outcome } from '../sync/core/operation.ts';
+import { writeSupplyOrder } from '../sync/core/supply-order.ts';
 import type {
   ApplyOptions,
   Changes,
@@ -236,7 +237,7 @@ async function* asyncOf(messages: Iterable<Buffer>): AsyncGenerator<Buffer> {
 }
 
 async function* packAll(orders: AsyncIterable<readonly SupplyOrder[]>): AsyncGenerator<Buffer> {
-  for await (const batch of orders) yield* pack(batch, list.writeSupplyOrder);
+  for await (const batch of orders) yield* pack(batch, writeSupplyOrder);
 }
 
 /** The options, then the chunks; notes what is asked on the way. */

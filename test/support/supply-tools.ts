@@ -8,7 +8,7 @@ import type { FileEntry } from '../../src/journal/core/entry.ts';
 import { loadAddon } from '../../src/platform/addon.ts';
 import { type BytePath, fromText } from '../../src/platform/core/byte-path.ts';
 import { packStat } from '../../src/platform/core/stat-codec.ts';
-import type { FileSystem } from '../../src/platform/filesystem.ts';
+import type { FileSystem, SmallFile } from '../../src/platform/filesystem.ts';
 import { nativeFileSystem } from '../../src/platform/native-filesystem.ts';
 import { portableFileSystem } from '../../src/platform/portable-filesystem.ts';
 import { type ContentRecord, readRecords } from '../../src/sync/core/content.ts';
@@ -30,15 +30,29 @@ export function altered(fileSystem: FileSystem, changes: Partial<FileSystem>): F
   return Object.assign(Object.create(fileSystem), changes);
 }
 
-/** As on a file system without leases. */
-export function withoutLeases(fileSystem: FileSystem): FileSystem {
+/** The file system with `change` applied to every reading of a small file, alone or among others. */
+export function rereading(
+  fileSystem: FileSystem,
+  change: (read: () => SmallFile, path: BytePath) => SmallFile,
+): FileSystem {
   return altered(fileSystem, {
-    takeReadLease: () => 'unsupported',
-    readSmallFile: (root, path, maxBytes) => {
-      const file = fileSystem.readSmallFile(root, path, maxBytes);
-      return { ...file, lease: 'unsupported' };
+    readSmallFile: (root, path, maxBytes) => change(() => fileSystem.readSmallFile(root, path, maxBytes), path),
+    *readSmallFiles(root, paths, maxBytes) {
+      for (const path of paths) {
+        try {
+          yield this.readSmallFile?.(root, path, maxBytes) as SmallFile;
+        } catch (error) {
+          yield error as Error;
+        }
+      }
     },
   });
+}
+
+/** As on a file system without leases. */
+export function withoutLeases(fileSystem: FileSystem): FileSystem {
+  const reading = rereading(fileSystem, (read) => ({ ...read(), lease: 'unsupported' }));
+  return altered(reading, { takeReadLease: () => 'unsupported' });
 }
 
 export class Folder {

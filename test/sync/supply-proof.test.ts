@@ -4,7 +4,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { digestFiles } from '../../src/journal/digest-files.ts';
 import { hashBytes, initHashing } from '../../src/journal/hash.ts';
 import { RECENT_NS } from '../../src/journal/held-file.ts';
-import type { FileSystem, SmallFile } from '../../src/platform/filesystem.ts';
+import type { FileSystem } from '../../src/platform/filesystem.ts';
 import { noise } from '../support/delta-tools.ts';
 import {
   altered,
@@ -13,6 +13,7 @@ import {
   FILE_SYSTEMS,
   Folder,
   NATIVE,
+  rereading,
   supplied,
   Writer,
   withoutLeases,
@@ -87,11 +88,9 @@ describe('without leases', () => {
   /** A write under way: the stamps are those of the end, the data comes in two halves. */
   function midWrite(fileSystem: FileSystem): FileSystem {
     let readings = 0;
-    return altered(fileSystem, {
-      readSmallFile(root, path, maxBytes): SmallFile {
-        const file = fileSystem.readSmallFile(root, path, maxBytes);
-        return { ...file, lease: 'unsupported', contents: readings++ === 0 ? torn : fresh };
-      },
+    return rereading(fileSystem, (read) => {
+      const contents = readings++ === 0 ? torn : fresh;
+      return { ...read(), lease: 'unsupported', contents, digests: null };
     });
   }
 

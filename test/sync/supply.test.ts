@@ -16,7 +16,16 @@ import { MalformedError } from '../../src/platform/core/bytes.ts';
 import { MAX_CHUNK_BYTES } from '../../src/sync/core/limits.ts';
 import { createDeltaEngine, threadDeltaEngine } from '../../src/sync/delta-engine.ts';
 import { noise, signatureOf } from '../support/delta-tools.ts';
-import { altered, contentOf, FILE_SYSTEMS, Folder, kindsOf, supplied, withoutLeases } from '../support/supply-tools.ts';
+import {
+  altered,
+  contentOf,
+  FILE_SYSTEMS,
+  Folder,
+  kindsOf,
+  rereading,
+  supplied,
+  withoutLeases,
+} from '../support/supply-tools.ts';
 
 beforeAll(initHashing);
 
@@ -183,11 +192,8 @@ describe.each(FILE_SYSTEMS.map((fileSystem) => [fileSystem.kind, fileSystem] as 
           throw Object.assign(new Error('permission denied'), { code: 'EACCES' });
         };
         const task = order(name);
-        const refusing = altered(fileSystem, {
-          openFile: refuse,
-          readSmallFile: (root, path, max) =>
-            path === task.path ? refuse() : fileSystem.readSmallFile(root, path, max),
-        });
+        const reading = rereading(fileSystem, (read, path) => (path === task.path ? refuse() : read()));
+        const refusing = altered(reading, { openFile: refuse });
         const records = await supplied(refusing, folder, [task, folder.order(fileSystem, 2, 'other')]);
         expect(records).toMatchObject([
           { kind: 'failed', id: 1, changed: false, code: 'EACCES', message: 'permission denied' },

@@ -40,21 +40,37 @@ static void describe(int error, const char *operation, char *out, size_t size) {
   if (first != NULL) first[1] = (char)tolower((unsigned char)first[1]);
 }
 
-napi_value tm_throw(napi_env env, int error, const char *operation) {
+/* NULL where JavaScript has no room for it. */
+static napi_value error_of(napi_env env, int error, const char *operation) {
   char text[256];
   describe(error, operation, text, sizeof text);
-  const char *name = tm_errno_name(error);
-  napi_value code, message, thrown, number, call;
-  if (napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &code) != napi_ok ||
+  napi_value code, message, made, number, call;
+  if (napi_create_string_utf8(env, tm_errno_name(error), NAPI_AUTO_LENGTH, &code) != napi_ok ||
       napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &message) != napi_ok ||
       napi_create_string_utf8(env, operation, NAPI_AUTO_LENGTH, &call) != napi_ok ||
-      napi_create_int32(env, -error, &number) != napi_ok ||
-      napi_create_error(env, code, message, &thrown) != napi_ok)
+      napi_create_int32(env, -error, &number) != napi_ok || napi_create_error(env, code, message, &made) != napi_ok)
     return NULL;
-  napi_set_named_property(env, thrown, "errno", number);
-  napi_set_named_property(env, thrown, "syscall", call);
-  napi_throw(env, thrown);
+  napi_set_named_property(env, made, "errno", number);
+  napi_set_named_property(env, made, "syscall", call);
+  return made;
+}
+
+napi_value tm_throw(napi_env env, int error, const char *operation) {
+  napi_value made = error_of(env, error, operation);
+  if (made != NULL) napi_throw(env, made);
   return NULL;
+}
+
+/* errorOf(number, operation): Error, as a call that failed with it throws */
+static napi_value error_of_number(napi_env env, napi_callback_info info) {
+  napi_value values[2], made = NULL;
+  int error;
+  struct tm_bytes operation;
+  if (!tm_arguments(env, info, 2, values) || !tm_int(env, values[0], &error)) return NULL;
+  if (!tm_bytes_of(env, values[1], &operation)) return NULL;
+  made = error_of(env, error, operation.data);
+  tm_release(&operation);
+  return made;
 }
 
 /* errnoName(number): string */
@@ -67,6 +83,6 @@ static napi_value errno_name(napi_env env, napi_callback_info info) {
 }
 
 void tm_register_errors(napi_env env, napi_value exports) {
-  static const struct tm_function functions[] = {{"errnoName", errno_name}};
+  static const struct tm_function functions[] = {{"errnoName", errno_name}, {"errorOf", error_of_number}};
   tm_export(env, exports, functions, TM_COUNT(functions));
 }

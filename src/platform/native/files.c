@@ -10,12 +10,12 @@ static int refuse_irregular(uint32_t mode) {
   return -1;
 }
 
-int tm_open_regular(const struct tm_place *place, int flags, struct statx *found) {
-  if (tm_statx(place->directory, place->name, found) != 0 || refuse_irregular(found->stx_mode) != 0) return -1;
+int tm_open_regular(int directory, const char *name, int flags, struct statx *found) {
+  if (tm_statx(directory, name, found) != 0 || refuse_irregular(found->stx_mode) != 0) return -1;
   int full = flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-  int fd = openat(place->directory, place->name, full);
+  int fd = openat(directory, name, full);
   /* O_NOATIME is for owners only. */
-  if (fd < 0 && errno == EPERM && (flags & O_NOATIME)) fd = openat(place->directory, place->name, full & ~O_NOATIME);
+  if (fd < 0 && errno == EPERM && (flags & O_NOATIME)) fd = openat(directory, name, full & ~O_NOATIME);
   if (fd < 0) return -1;
   if (tm_statx(fd, "", found) == 0 && refuse_irregular(found->stx_mode) == 0) return fd;
   tm_close_quietly(fd);
@@ -48,7 +48,7 @@ static napi_value open_file(napi_env env, napi_callback_info info) {
   struct tm_place place;
   struct statx found;
   if (!tm_arguments(env, info, 2, values) || !tm_place_of(env, values[0], values[1], "open", &place)) return NULL;
-  int fd = tm_open_regular(&place, O_RDONLY | O_NOATIME, &found);
+  int fd = tm_open_regular(place.directory, place.name, O_RDONLY | O_NOATIME, &found);
   tm_leave(&place);
   return tm_descriptor(env, fd, "open");
 }
@@ -82,7 +82,7 @@ static napi_value create_file(napi_env env, napi_callback_info info) {
 static int open_or_create(const struct tm_place *place, bool create) {
   struct statx found;
   for (int attempt = 0; attempt < 8; attempt++) {
-    int fd = tm_open_regular(place, O_RDWR, &found);
+    int fd = tm_open_regular(place->directory, place->name, O_RDWR, &found);
     if (fd >= 0 || errno != ENOENT || !create) return fd;
     fd = openat(place->directory, place->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     /* EEXIST: another process was first. */

@@ -10,6 +10,6 @@
  * before and never opened, unless one is put there in that very moment; then it is closed again. -1 with errno:
  * ELOOP for a symlink, EINVAL for anything else that is no regular file.
  */
-int tm_open_regular(const struct tm_place *place, int flags, struct statx *found);
+int tm_open_regular(int directory, const char *name, int flags, struct statx *found);
 
 #endif

@@ -5,7 +5,7 @@
 #include "stat.h"
 
 /* The wrapper refuses another number: a stale build must not be called with new arguments. */
-#define INTERFACE_VERSION 2
+#define INTERFACE_VERSION 3
 
 NAPI_MODULE_INIT() {
   napi_value version;
@@ -16,6 +16,7 @@ NAPI_MODULE_INIT() {
   tm_register_walk(env, exports);
   tm_register_files(env, exports);
   tm_register_content(env, exports);
+  tm_register_small_files(env, exports);
   tm_register_names(env, exports);
   tm_register_metadata(env, exports);
   tm_register_xattrs(env, exports);

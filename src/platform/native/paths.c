@@ -153,6 +153,31 @@ void tm_leave(struct tm_place *place) {
   tm_release(&place->path);
 }
 
+int tm_step(struct tm_row *row, char *path, size_t length) {
+  if (length == 0 || !is_plain_path(path, length)) {
+    errno = EINVAL;
+    return -1;
+  }
+  char *slash = strrchr(path, '/');
+  size_t parent_length = slash == NULL ? 0 : (size_t)(slash - path);
+  row->name = slash == NULL ? path : slash + 1;
+  bool is_same = row->directory >= 0 && parent_length == row->parent_length &&
+                 memcmp(path, row->parent, parent_length) == 0;
+  if (is_same) return 0;
+  tm_end_row(row);
+  if (slash != NULL) *slash = 0;
+  row->directory = slash == NULL ? row->root : tm_open_directory(row->root, path, parent_length, O_PATH);
+  if (slash != NULL) *slash = '/';
+  row->parent = path;
+  row->parent_length = parent_length;
+  return row->directory >= 0 ? 0 : -1;
+}
+
+void tm_end_row(struct tm_row *row) {
+  if (row->directory != row->root) tm_close_quietly(row->directory);
+  row->directory = -1;
+}
+
 int tm_open_handle(const struct tm_place *place) {
   return openat(place->directory, place->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 }

@@ -1,7 +1,8 @@
 /*
  * From a root descriptor and a byte path to a place in the tree, no symlink followed in any component.
  *
- * Nothing is cached: a directory may be renamed between two calls, and a held descriptor would then name another path.
+ * Nothing is cached from one call to the next: a directory may be renamed in between, and a held descriptor would then
+ * name another path.
  */
 #ifndef TIDEMARK_PATHS_H
 #define TIDEMARK_PATHS_H
@@ -28,6 +29,20 @@ bool tm_place_of(napi_env env, napi_value root, napi_value path, const char *ope
 /* The same for a place whose root and path are filled in: 0, or -1 with errno and the path released. */
 int tm_enter(struct tm_place *place);
 void tm_leave(struct tm_place *place);
+
+/*
+ * Many places one after another within one call: while they share a directory it is opened once. Begin with
+ * {root, -1, ...}; `path` must stay where it is until the next step. -1 with errno, and no place then.
+ */
+struct tm_row {
+  int root;
+  int directory;
+  const char *parent;
+  size_t parent_length;
+  const char *name;
+};
+int tm_step(struct tm_row *row, char *path, size_t length);
+void tm_end_row(struct tm_row *row);
 
 /* Opens the object itself as O_PATH, whatever it is, also a symlink. */
 int tm_open_handle(const struct tm_place *place);

@@ -75,6 +75,7 @@ void tm_register_errors(napi_env env, napi_value exports);
 void tm_register_walk(napi_env env, napi_value exports);
 void tm_register_files(napi_env env, napi_value exports);
 void tm_register_content(napi_env env, napi_value exports);
+void tm_register_small_files(napi_env env, napi_value exports);
 void tm_register_names(napi_env env, napi_value exports);
 void tm_register_metadata(napi_env env, napi_value exports);
 void tm_register_xattrs(napi_env env, napi_value exports);

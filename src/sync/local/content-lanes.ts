@@ -7,7 +7,7 @@ import { BoundedQueue } from '../../platform/queue.ts';
 import type { SupplyOrder } from '../endpoint.ts';
 
 /** Chunks read ahead of the consumer. */
-const AHEAD_BYTES = 2 * 1024 * 1024;
+const AHEAD_BYTES = 1024 * 1024;
 /** Small files per call: enough to hide the cost of a call, few enough to spread over the threads. */
 const ORDERS_PER_CALL = 512;
 const BYTES_PER_CALL = 2 * 1024 * 1024;

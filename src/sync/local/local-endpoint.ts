@@ -10,6 +10,7 @@ import type { Change } from '../../journal/core/change.ts';
 import type { CheckpointOptions, DigestName } from '../../journal/core/look.ts';
 import type { ScanResult } from '../../journal/scan.ts';
 import { Index, type IndexRecord } from '../../journal/store/index.ts';
+import { copyBytes } from '../../platform/copy-bytes.ts';
 import { type BytePath, ROOT } from '../../platform/core/byte-path.ts';
 import { ByteReader } from '../../platform/core/bytes.ts';
 import { TidemarkError } from '../../platform/core/errors.ts';
@@ -19,6 +20,7 @@ import type { Thread } from '../../platform/threads.ts';
 import { readOutcome } from '../core/codec.ts';
 import { BATCH_ENTRIES } from '../core/limits.ts';
 import type { Outcome } from '../core/operation.ts';
+import { packOrders } from '../core/supply-order.ts';
 import type {
   ApplyOptions,
   Changes,
@@ -34,7 +36,7 @@ import type {
   SupplyOrder,
 } from '../endpoint.ts';
 import { LocalRoot } from '../root.ts';
-import type { PushAnswer, ThreadRoot } from '../worker.ts';
+import type { ThreadRoot } from '../worker.ts';
 import { readInLanes } from './content-lanes.ts';
 import { ThreadPool } from './thread-pool.ts';
 
@@ -43,7 +45,7 @@ const CANDIDATES_PER_SIZE = 4;
 /** Chunks handed to the applying thread ahead of its work. */
 const CHUNKS_AHEAD = 3;
 /** Memory for a chunk; rarely one needs more. */
-const CHUNK_MEMORY_BYTES = 1024 * 1024;
+const CHUNK_MEMORY_BYTES = 640 * 1024;
 /** A first scan of more than this leaves its thread with more garbage in memory than a new thread costs. */
 const MANY_ENTRIES = 30_000;
 /** Files hashed in one call of a thread. */
@@ -159,7 +161,7 @@ export class LocalEndpoint implements Endpoint {
     // One less than there are processors: what is read has to be sent on as well, and a thread too many costs its start.
     const lanes = Math.max(1, this.#pool.size - 1);
     return readInLanes(orders, lanes, (group, emit) =>
-      this.#pool.read<void>('supply', { ...thread, orders: group }, emit),
+      this.#pool.read<void>('supply', { ...thread, orders: packOrders(group) }, emit),
     );
   }
 
@@ -184,16 +186,19 @@ export class LocalEndpoint implements Endpoint {
     }
   }
 
-  /** Hands a chunk to the applying thread in memory that comes back with the answer. */
-  #push(writer: Thread, chunk: Buffer): Promise<Uint8Array> {
-    const copy = this.#spares.take(chunk.length);
-    copy.set(chunk);
-    giveBack(chunk);
-    const call = writer.call<PushAnswer>('applyPush', copy, { transfer: [copy.buffer as ArrayBuffer] });
-    return call.then(({ outcomes, memory }) => {
-      this.#spares.keep(memory);
+  /** Hands a chunk to the applying thread in memory that both can see: the chunk's own, where it came in such. */
+  async #push(writer: Thread, chunk: Buffer): Promise<Uint8Array> {
+    if (chunk.buffer instanceof SharedArrayBuffer) {
+      const outcomes = await writer.call<Uint8Array>('applyPush', chunk);
+      giveBack(chunk);
       return outcomes;
-    });
+    }
+    const copy = this.#spares.take(chunk.length);
+    copyBytes(chunk, copy);
+    giveBack(chunk);
+    const outcomes = await writer.call<Uint8Array>('applyPush', copy);
+    this.#spares.keep(copy.buffer);
+    return outcomes;
   }
 
   async acknowledge(cursor: string): Promise<void> {

@@ -4,8 +4,8 @@ import { MAX_CHUNK_BYTES, MAX_SIGNATURE_BYTES } from '../../sync/core/limits.ts'
 /** Largest payload of a frame: what a peer can make us wait for before anything else gets through. */
 export const MAX_FRAME_BYTES = 1024 * 1024;
 
-/** Message bytes in the frames we send: small enough for short messages to overtake, large enough to cost nothing. */
-export const FRAGMENT_BYTES = 64 * 1024;
+/** Message bytes in the frames we send: short messages overtake between them, and each costs a packet of its own. */
+export const FRAGMENT_BYTES = 256 * 1024;
 
 /** Largest hello: a page of JSON with room for later fields. */
 export const MAX_HELLO_BYTES = 64 * 1024;

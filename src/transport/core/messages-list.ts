@@ -1,18 +1,16 @@
 /** The items of list messages, each with its writer and its validating reader. */
 
 import type { Change } from '../../journal/core/change.ts';
-import type { FileEntry } from '../../journal/core/entry.ts';
 import { readEntry, readPath, readText, writeEntry, writePath, writeText } from '../../journal/core/entry-codec.ts';
 import type { BytePath } from '../../platform/core/byte-path.ts';
 import { ByteReader, ByteWriter, MalformedError } from '../../platform/core/bytes.ts';
-import { MAX_SIGNATURE_BYTES } from '../../sync/core/limits.ts';
+import { readFileEntry, readFlag, readSignature, writeSignature } from '../../sync/core/supply-order.ts';
 import type {
   DigestAnswer,
   DigestRequest,
   ReuseCandidate,
   SignatureAnswer,
   SignatureRequest,
-  SupplyOrder,
 } from '../../sync/endpoint.ts';
 
 /** Longest identity: inode and birth time are 16 bytes; room for a file handle. */
@@ -59,7 +57,7 @@ export function writeDigestAnswer(out: ByteWriter, answer: DigestAnswer): void {
 
 export function readDigestAnswer(from: ByteReader): DigestAnswer {
   const path = readPath(from);
-  if (!readFlag(from)) return { path, entry: readFile(from), problem: null };
+  if (!readFlag(from)) return { path, entry: readFileEntry(from), problem: null };
   return { path, entry: null, problem: { code: from.string(64), message: readText(from) } };
 }
 
@@ -79,7 +77,7 @@ export function writeCandidate(out: ByteWriter, candidate: ReuseCandidate): void
 
 export function readCandidate(from: ByteReader): ReuseCandidate {
   const path = readPath(from);
-  const entry = readFile(from);
+  const entry = readFileEntry(from);
   return { sizeBytes: entry.sizeBytes, path, entry };
 }
 
@@ -91,10 +89,10 @@ export function writeSignatureRequest(out: ByteWriter, request: SignatureRequest
 }
 
 export function readSignatureRequest(from: ByteReader): SignatureRequest {
-  return { id: from.u32(), path: readPath(from), after: readFile(from) };
+  return { id: from.u32(), path: readPath(from), after: readFileEntry(from) };
 }
 
-/** u32 id, u8 0, or 1 and the signature with its u32 length. */
+/** u32 id, signature. */
 export function writeSignatureAnswer(out: ByteWriter, answer: SignatureAnswer): void {
   out.u32(answer.id);
   writeSignature(out, answer.signature);
@@ -102,18 +100,6 @@ export function writeSignatureAnswer(out: ByteWriter, answer: SignatureAnswer): 
 
 export function readSignatureAnswer(from: ByteReader): SignatureAnswer {
   return { id: from.u32(), signature: readSignature(from) };
-}
-
-/** u32 id, path, file entry, signature as in a signature answer. */
-export function writeSupplyOrder(out: ByteWriter, order: SupplyOrder): void {
-  out.u32(order.id);
-  writePath(out, order.path);
-  writeEntry(out, order.expected);
-  writeSignature(out, order.signature);
-}
-
-export function readSupplyOrder(from: ByteReader): SupplyOrder {
-  return { id: from.u32(), path: readPath(from), expected: readFile(from), signature: readSignature(from) };
 }
 
 /** A message that is one path. */
@@ -128,25 +114,4 @@ export function decodePath(message: Uint8Array): BytePath {
   const path = readPath(from);
   from.finish();
   return path;
-}
-
-function writeSignature(out: ByteWriter, signature: Buffer | null): void {
-  if (signature === null) out.u8(0);
-  else out.u8(1).bytes(signature);
-}
-
-function readSignature(from: ByteReader): Buffer | null {
-  return readFlag(from) ? from.bytes(MAX_SIGNATURE_BYTES) : null;
-}
-
-function readFile(from: ByteReader): FileEntry {
-  const entry = readEntry(from);
-  if (entry?.kind !== 'file') throw new MalformedError('file entry expected');
-  return entry;
-}
-
-function readFlag(from: ByteReader): boolean {
-  const flag = from.u8();
-  if (flag > 1) throw new MalformedError(`flag ${flag}`);
-  return flag === 1;
 }

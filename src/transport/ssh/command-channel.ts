@@ -45,7 +45,6 @@ export class StreamChannel implements CommandChannel {
   #broken: TidemarkError | null = null;
   #draining: { promise: Promise<void>; resolve(): void; reject(error: unknown): void } | null = null;
   #closing: Promise<void> | null = null;
-  #isGathering = false;
 
   constructor(streams: CommandStreams) {
     const { input, output, errors, carrier } = streams;
@@ -70,7 +69,6 @@ export class StreamChannel implements CommandChannel {
 
   write(bytes: Uint8Array, released?: () => void): Promise<void> {
     if (this.#broken !== null) return Promise.reject(this.#broken);
-    this.#gatherPackets();
     const fits = this.#streams.input.write(bytes, (error) => {
       if (error === null || error === undefined) released?.();
     });
@@ -97,18 +95,6 @@ export class StreamChannel implements CommandChannel {
     this.#refuseWrites(closed());
     this.#closing ??= this.#streams.close().then(() => this.#incoming.end());
     return this.#closing;
-  }
-
-  /** An ssh packet is three writes to the socket: what one turn of the event loop produces leaves as one. */
-  #gatherPackets(): void {
-    const { carrier } = this.#streams;
-    if (carrier === null || this.#isGathering) return;
-    this.#isGathering = true;
-    carrier.cork();
-    setImmediate(() => {
-      this.#isGathering = false;
-      carrier.uncork();
-    });
   }
 
   #carrierFull(): boolean {

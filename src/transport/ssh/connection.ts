@@ -12,6 +12,7 @@ import { Deadline } from './deadline.ts';
 import { connectionError, RUN_AGAIN, timedOut, unavailable } from './errors.ts';
 import { type HostKeyPolicy, openHostKeyCheck } from './host-key.ts';
 import type { Ssh2 } from './identity.ts';
+import { improvePackets } from './packets.ts';
 import { hopsOf, proxyCommandStream } from './proxy.ts';
 import { type ResolveOptions, resolveSshSettings, type SshSettings, type SshTarget } from './resolve-config.ts';
 
@@ -264,6 +265,7 @@ function readyConnection(
     failure ??= connectionError(error, settings);
   });
   const gone = new Promise<void>((resolve) => client.once('close', () => resolve()));
+  improvePackets(client, socket);
   const listening = countDataAsAlive(client, socket, settings.keepaliveIntervalMs);
   client.once('close', () => clearInterval(listening));
   let closing: Promise<void> | null = null;

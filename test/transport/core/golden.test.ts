@@ -6,6 +6,7 @@ import { readPath } from '../../../src/journal/core/entry-codec.ts';
 import { ByteWriter } from '../../../src/platform/core/bytes.ts';
 import { readOutcome, writeOutcome } from '../../../src/sync/core/codec.ts';
 import { readRecords, writeRecord } from '../../../src/sync/core/content.ts';
+import { readSupplyOrder, writeSupplyOrder } from '../../../src/sync/core/supply-order.ts';
 import { openConnection } from '../../../src/transport/connection.ts';
 import { frame } from '../../../src/transport/core/frame.ts';
 import { FrameParser } from '../../../src/transport/core/frame-parser.ts';
@@ -115,7 +116,7 @@ const ROUND_TRIPS: ReadonlyMap<string, (bytes: Buffer) => Buffer> = new Map<stri
   ['reuse answer', listed(list.readCandidate, list.writeCandidate)],
   ['signatures request', listed(list.readSignatureRequest, list.writeSignatureRequest)],
   ['signatures answer', listed(list.readSignatureAnswer, list.writeSignatureAnswer)],
-  ['supply request', listed(list.readSupplyOrder, list.writeSupplyOrder)],
+  ['supply request', listed(readSupplyOrder, writeSupplyOrder)],
   ['apply request, first message', again(control.decodeApplyOptions, control.encodeApplyOptions)],
   ['supply answer, apply request: content records', chunk],
   ['apply answer', listed(readOutcome, writeOutcome)],
