@@ -25,6 +25,11 @@ const tidemark = (...args) => {
   if (status !== 0) throw new Error(`tidemark ${args.join(' ')}: ${stderr}`);
   return stdout;
 };
+/** Starts the service where it does not run. */
+const startDaemon = () => {
+  if (spawnSync(process.execPath, [PROGRAM, 'daemon', 'status'], { env: environment }).status !== 0)
+    tidemark('daemon', 'start');
+};
 const lastLine = (text) => JSON.parse(text.trim().split('\n').at(-1));
 const daemonStatus = () => lastLine(tidemark('daemon', 'status', '--json'));
 process.on('exit', () => spawnSync(process.execPath, [PROGRAM, 'daemon', 'stop'], { env: environment }));
@@ -52,7 +57,7 @@ async function slowdown() {
     'unpacking',
     rounds,
     async (round) => {
-      tidemark('daemon', 'start');
+      startDaemon();
       tidemark('journal', 'add', at('unpacked'));
       tidemark('journal', 'checkpoint', at('unpacked'));
       return unpack(round, 'on');
@@ -64,7 +69,7 @@ async function slowdown() {
     1.1,
     ['recorded', 'not recorded'],
   );
-  tidemark('daemon', 'start');
+  startDaemon();
   tidemark('journal', 'remove', at('unpacked'), '--forget');
   rmSync(at('source.tar'));
 }
@@ -73,7 +78,7 @@ async function slowdown() {
 async function drain() {
   const count = 400_000;
   mkdirSync(at('drained'));
-  tidemark('daemon', 'start');
+  startDaemon();
   tidemark('journal', 'add', at('drained'));
   for (let index = 0; index < 400; index++) mkdirSync(at(`drained/d${index}`));
   tidemark('journal', 'checkpoint', at('drained'));
@@ -106,7 +111,7 @@ async function scale() {
         writeFileSync(at(`${name}/d${directory}/f${index}`), 'twenty bytes of text');
     }
   }
-  tidemark('daemon', 'start');
+  startDaemon();
   for (const name of ['large', 'small']) tidemark('journal', 'add', at(name));
   const baseline = performance.now();
   tidemark('journal', 'checkpoint', at('large'));
