@@ -7,7 +7,7 @@
  * event, before any event of what is in it. And a tree that comes from elsewhere is scanned before later events are
  * taken: what happened in it before the scan is seen by the scan, what happens after it finds the numbers.
  */
-import { type BytePath, ROOT } from '../platform/core/byte-path.ts';
+import { type BytePath, nameOf, ROOT } from '../platform/core/byte-path.ts';
 import { EVENT, type FanotifyEvent } from '../platform/fanotify.ts';
 import type { IndexRecord } from './core/index-record.ts';
 import { NOTICE } from './core/kinds.ts';
@@ -43,6 +43,9 @@ export interface AbsorberOptions {
   readonly onHot: (key: Key) => void;
 }
 
+/** Prefixes remembered: those of the directories at work. */
+const KEPT_PREFIXES = 65_536;
+
 /** Events whose meaning lies in their order: they change the tree at once. */
 const STRUCTURAL = EVENT.rename | EVENT.directory;
 
@@ -50,6 +53,10 @@ export class Absorber {
   readonly #options: AbsorberOptions;
   /** Directory numbers by the numbers of events; 0: none of ours. */
   readonly #numbers = new Map<number, number>();
+  /** The beginning of the key of every place in a directory, by its number. */
+  readonly #prefixes = new Map<number, string>();
+  /** Last names of what is excluded: few, so that most places need no further look. */
+  readonly #excludedNames: ReadonlySet<string>;
   /** Places whose occupant was displaced by a rename that may be one half of an exchange. */
   readonly #displaced = new Map<Key, { readonly parked: Place; readonly arrived: string }>();
   readonly #toScan = new Set<Key>();
@@ -58,6 +65,7 @@ export class Absorber {
 
   constructor(options: AbsorberOptions) {
     this.#options = options;
+    this.#excludedNames = new Set([...options.excluded].map(nameOf));
   }
 
   /** Takes events in order. Returns those directories (by the numbers of events) that are not in this tree. */
@@ -135,7 +143,7 @@ export class Absorber {
       ((mask & EVENT.attributes) !== 0 ? NOTICE.metadata : 0) |
       ((mask & EVENT.remove) !== 0 ? NOTICE.removed : 0);
     if (kinds === 0) return;
-    const key = placeBytes(place.parent, place.name);
+    const key = this.#prefixOf(place.parent) + place.name;
     if (this.#options.protocol.notice(key, kinds)) this.#options.onHot(key);
   }
 
@@ -285,7 +293,17 @@ export class Absorber {
   #isHidden(place: Place): boolean {
     const { hiddenName, excluded, store } = this.#options;
     if (place.parent === ROOT_DIRECTORY && place.name === hiddenName) return true;
-    return excluded.size > 0 && excluded.has(store.pathOf(place) ?? ROOT);
+    return this.#excludedNames.has(place.name) && excluded.has(store.pathOf(place) ?? ROOT);
+  }
+
+  #prefixOf(number: number): string {
+    let prefix = this.#prefixes.get(number);
+    if (prefix === undefined) {
+      if (this.#prefixes.size > KEPT_PREFIXES) this.#prefixes.clear();
+      prefix = placeBytes(number, '');
+      this.#prefixes.set(number, prefix);
+    }
+    return prefix;
   }
 
   #numberOf(directory: number): number {

@@ -219,7 +219,6 @@ export class Journal implements JournalService {
           scans: () => this.#recording.scans,
           onUnknownDirectory: (path) => unknown.push(path),
           onLinked: (key) => this.#options.source.follow(key),
-          onLeft: (key) => this.#recording.left(key),
         },
         scope,
       );

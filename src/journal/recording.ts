@@ -43,8 +43,6 @@ export class Recording implements EventConsumer {
   readonly #protocol: CheckpointProtocol;
   readonly #source: ChangeSource;
   readonly #absorber: Absorber;
-  /** What was written down of each unsettled object. */
-  readonly #written = new Map<Key, string>();
   readonly #listeners = new Set<() => void>();
   /** Trees to look at before more is absorbed, and places at which there is one. */
   #scopes: BytePath[] = [];
@@ -191,19 +189,12 @@ export class Recording implements EventConsumer {
   }
 
   persist(): void {
+    const rows = this.#protocol.takeUnwritten();
+    if (rows.length === 0) return;
     this.#store.transaction(() => {
-      for (const [key, { kinds, isHot }] of this.#protocol.unsettled()) {
-        const row = `${kinds} ${isHot}`;
-        if (this.#written.get(key) === row) continue;
-        this.#store.putDirty(key, { kinds, isHot });
-        this.#written.set(key, row);
-      }
+      // In the order of their keys: neighbours are on one page of the store.
+      for (const [key, noticed] of rows.sort(byKey)) this.#store.putDirty(key, noticed);
     });
-  }
-
-  /** An object settled: nothing of it is written down any more. */
-  left(key: Key): void {
-    this.#written.delete(key);
   }
 
   onActivity(): void {
@@ -313,12 +304,12 @@ export class Recording implements EventConsumer {
 
   /** Reads what waits from the store: an earlier process, or a scan, left it there. */
   #restore(): void {
-    for (const { key, row } of this.#store.dirty()) {
-      if (this.#protocol.get(key) !== undefined && this.#written.has(key)) continue;
-      this.#protocol.restore(key, row.kinds, row.isHot);
-      this.#written.set(key, `${row.kinds} ${row.isHot}`);
-    }
+    for (const { key, row } of this.#store.dirty()) this.#protocol.restore(key, row.kinds, row.isHot);
   }
+}
+
+function byKey([left]: readonly [Key, unknown], [right]: readonly [Key, unknown]): number {
+  return left < right ? -1 : 1;
 }
 
 /** Leaves out what lies within another of the scopes. */

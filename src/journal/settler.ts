@@ -44,8 +44,6 @@ export interface SettlerOptions {
   readonly onUnknownDirectory: (path: BytePath) => void;
   /** A file has several names: events of it have to come also where one of them is not ours. */
   readonly onLinked: (key: string) => void;
-  /** Written down no longer: it left. */
-  readonly onLeft: (key: Key) => void;
 }
 
 /** Tries everything unsettled at and below `scope` once. */
@@ -76,11 +74,7 @@ export async function settle(options: SettlerOptions, scope: BytePath): Promise<
   }
 }
 
-function requestsFor(
-  { store, protocol, onLeft }: SettlerOptions,
-  keys: readonly Key[],
-  scope: BytePath,
-): LookRequest[] {
+function requestsFor({ store, protocol }: SettlerOptions, keys: readonly Key[], scope: BytePath): LookRequest[] {
   const known = new Map<number, BytePath | null>();
   const requests: LookRequest[] = [];
   const lost: Key[] = [];
@@ -104,7 +98,6 @@ function requestsFor(
       for (const key of lost) {
         protocol.dropped(key);
         store.removeDirty(key);
-        onLeft(key);
       }
     });
   }
@@ -243,10 +236,9 @@ class Settlement {
   }
 
   #leave(): void {
-    const { store, protocol, onLeft } = this.#options;
+    const { store, protocol } = this.#options;
     if (!protocol.settled(this.#key, this.#generation)) return;
     store.removeDirty(this.#key);
-    onLeft(this.#key);
   }
 
   /** A file was changed: so it was under each of its names, of which events named only one. */

@@ -84,10 +84,7 @@ export interface DirtyRow {
 }
 
 export function encodeDirtyRow({ kinds, isHot }: DirtyRow): Buffer {
-  return new ByteWriter(2)
-    .u8(kinds)
-    .u8(isHot ? 1 : 0)
-    .take();
+  return Buffer.from([kinds, isHot ? 1 : 0]);
 }
 
 export function decodeDirtyRow(bytes: Buffer): DirtyRow {

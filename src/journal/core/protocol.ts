@@ -41,6 +41,8 @@ export interface Noticed {
   isSilenced: boolean;
   /** A writer was there when it was last looked at. */
   isHot: boolean;
+  /** Written down as it is. */
+  isWritten: boolean;
 }
 
 export type Phase = 'recording' | 'pending';
@@ -49,6 +51,8 @@ export class CheckpointProtocol {
   #phase: Phase = 'recording';
   #period: number;
   readonly #unsettled = new Map<Key, Noticed>();
+  /** What is not written down as it is. */
+  readonly #unwritten = new Set<Key>();
   #settledInPeriod = 0;
   #hasLostSilence = false;
 
@@ -78,10 +82,27 @@ export class CheckpointProtocol {
     return this.#unsettled.entries();
   }
 
-  /** Takes over what an earlier process wrote down. */
+  /** Takes over what an earlier process, or a scan, wrote down. */
   restore(key: Key, kinds: number, isHot: boolean): void {
+    const isNew = !this.#unsettled.has(key);
     const noticed = this.#enter(key, kinds);
     noticed.isHot ||= isHot;
+    if (!isNew) return;
+    noticed.isWritten = true;
+    this.#unwritten.delete(key);
+  }
+
+  /** What has to be written down; it counts as written then. */
+  takeUnwritten(): [Key, Noticed][] {
+    const rows: [Key, Noticed][] = [];
+    for (const key of this.#unwritten) {
+      const noticed = this.#unsettled.get(key);
+      if (noticed === undefined) continue;
+      noticed.isWritten = true;
+      rows.push([key, noticed]);
+    }
+    this.#unwritten.clear();
+    return rows;
   }
 
   /** Something happened to an object. True: it is hot enough to be silenced; {@link silenced} says that it was. */
@@ -101,20 +122,24 @@ export class CheckpointProtocol {
     const noticed = this.#unsettled.get(from);
     if (noticed === undefined) return;
     const there = this.#enter(to, noticed.kinds);
-    there.isHot ||= noticed.isHot;
+    if (noticed.isHot) this.#heat(to, there);
     there.isSilenced ||= noticed.isSilenced;
   }
 
   /** Everything below this object was looked at. */
   scanned(key: Key): void {
     const noticed = this.#unsettled.get(key);
-    if (noticed !== undefined) noticed.kinds &= ~NOTICE.subtree;
+    if (noticed === undefined) return;
+    noticed.kinds &= ~NOTICE.subtree;
+    this.#changed(key, noticed);
   }
 
   /** Consumers were told of this object. */
   told(key: Key): void {
     const noticed = this.#unsettled.get(key);
-    if (noticed !== undefined) noticed.kinds |= NOTICE.told;
+    if (noticed === undefined || (noticed.kinds & NOTICE.told) !== 0) return;
+    noticed.kinds |= NOTICE.told;
+    this.#changed(key, noticed);
   }
 
   /** Nothing can be at this place any more: its directory is gone. */
@@ -146,7 +171,7 @@ export class CheckpointProtocol {
 
   /** The census found an open writer. */
   foundOpen(key: Key, kinds: number): void {
-    this.#enter(key, kinds).isHot = true;
+    this.#heat(key, this.#enter(key, kinds));
   }
 
   /**
@@ -181,12 +206,13 @@ export class CheckpointProtocol {
   /** An object could not be read under proof: it is hot and stays. */
   refused(key: Key): void {
     const noticed = this.#unsettled.get(key);
-    if (noticed !== undefined) noticed.isHot = true;
+    if (noticed !== undefined) this.#heat(key, noticed);
   }
 
   #enter(key: Key, kinds: number): Noticed {
     const known = this.#unsettled.get(key);
     if (known !== undefined) {
+      if ((known.kinds & kinds) !== kinds) this.#changed(key, known);
       known.kinds |= kinds;
       known.generation++;
       return known;
@@ -201,8 +227,20 @@ export class CheckpointProtocol {
       generation: 0,
       isSilenced: false,
       isHot: false,
+      isWritten: false,
     };
     this.#unsettled.set(key, fresh);
+    this.#unwritten.add(key);
     return fresh;
+  }
+
+  #changed(key: Key, noticed: Noticed): void {
+    noticed.isWritten = false;
+    this.#unwritten.add(key);
+  }
+
+  #heat(key: Key, noticed: Noticed): void {
+    if (!noticed.isHot) this.#changed(key, noticed);
+    noticed.isHot = true;
   }
 }
