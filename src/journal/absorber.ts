@@ -12,7 +12,7 @@ import { EVENT, type FanotifyEvent } from '../platform/fanotify.ts';
 import type { IndexRecord } from './core/index-record.ts';
 import { NOTICE } from './core/kinds.ts';
 import type { CheckpointProtocol, Key } from './core/protocol.ts';
-import { type Place, placeBytes, ROOT_DIRECTORY } from './core/tree-key.ts';
+import { NO_DIRECTORY, type Place, placeBytes, ROOT_DIRECTORY } from './core/tree-key.ts';
 import { inodeOfFile, type JournalStore } from './store/journal-store.ts';
 
 /** What the absorber asks of whoever reads the events. */
@@ -41,6 +41,8 @@ export interface AbsorberOptions {
   readonly onLinked: (key: string) => void;
   /** An object has been noticed so often that it should be silenced. */
   readonly onHot: (key: Key) => void;
+  /** What events say cannot be brought together with the tree as it is recorded: all of it has to be looked at. */
+  readonly onContradiction: () => void;
 }
 
 /** Prefixes remembered: those of the directories at work. */
@@ -177,7 +179,8 @@ export class Absorber {
   #rename(event: FanotifyEvent, foreign: Set<number>): void {
     const to = this.#placeIn(event.directory, event.name);
     const from = event.from === null ? null : this.#placeIn(event.from.directory, event.from.name);
-    if (event.from !== null && from === null) foreign.add(event.from.directory);
+    // What is hidden lies in a directory of ours.
+    if (event.from !== null && this.#numberOf(event.from.directory) === 0) foreign.add(event.from.directory);
     if ((event.mask & EVENT.directory) !== 0 && event.target !== null) this.#renameDirectory(from, to, event.target);
     else this.#renameFile(from, to, event.target ?? '');
   }
@@ -199,15 +202,30 @@ export class Absorber {
       if (from !== null) this.#notice(from, NOTICE.removed);
       return;
     }
-    // Whatever was found at either place before this is void.
-    this.#notice(to, NOTICE.moved);
-    if (from !== null) this.#notice(from, NOTICE.removed);
+    this.#carryNotices(from ?? node, to);
     if (isSamePlace(node, to)) return;
+    if (store.isBelow(to.parent, number)) {
+      this.#options.onContradiction();
+      return;
+    }
     this.#makeRoom(to, target);
     // Read again: making room may have taken it along, where it was recorded below what it replaces.
     const moving = store.directory(number);
     if (moving === null) this.#arrive(to, target, true);
     else store.moveTo(moving, to);
+  }
+
+  /**
+   * What is not known of the directory that was renamed goes with it, above all that it has to be scanned. Whatever was
+   * found at either place before this is void.
+   */
+  #carryNotices(from: Place, to: Place): void {
+    const { protocol } = this.#options;
+    const key = placeBytes(to.parent, to.name);
+    if (!isSamePlace(from, to)) protocol.alsoAt(placeBytes(from.parent, from.name), key);
+    this.#notice(to, NOTICE.moved);
+    if (from.parent !== NO_DIRECTORY) this.#notice(from, NOTICE.removed);
+    if (((protocol.get(key)?.kinds ?? 0) & NOTICE.subtree) !== 0) this.#scanLater(to);
   }
 
   #renameFile(from: Place | null, to: Place | null, target: string): void {
@@ -258,7 +276,7 @@ export class Absorber {
     const row = { kind: 'written' as const, place, kinds: NOTICE.entries, proof: 'scan' as const, isNew: true };
     store.setHandle(store.putAt(place, UNSEEN_DIRECTORY, row), target);
     this.#numbers.clear();
-    if (isScanned) this.#scanLater(place);
+    if (isScanned || known !== null) this.#scanLater(place);
   }
 
   /** Written down at once: a successor of this process finds the directory, but not the event that says what it lacks. */

@@ -13,7 +13,7 @@ import type { IndexRecord } from './core/index-record.ts';
 import { TICK_NS } from './core/index-record.ts';
 import { NOTICE } from './core/kinds.ts';
 import type { CheckpointOptions } from './core/look.ts';
-import { placeBytes } from './core/tree-key.ts';
+import { type Place, placeBytes } from './core/tree-key.ts';
 import { type CompareContext, compareDirectory, compareObject } from './scan-compare.ts';
 import { lookProblem } from './scan-entry.ts';
 import { type ScanStore, ScanWriter } from './scan-writer.ts';
@@ -51,9 +51,19 @@ export interface JournalScanOptions {
 export interface JournalScanResult {
   /** Objects stat'ed. */
   readonly scanned: number;
-  /** Keys of files with several names that were not followed yet. */
-  readonly linked: readonly string[];
+  /** Keys of files with several names that were not followed yet; null: too many to name, ask the store. */
+  readonly linked: readonly string[] | null;
+  /** Places that were left to be settled; null: too many to name, ask the store. */
+  readonly waiting: readonly string[] | null;
+  /** Those of them that could not be listed for certain: they have to be scanned once more. */
+  readonly again: readonly string[];
 }
+
+/** Named one by one in a result, at most. */
+const MAX_NAMED = 4096;
+
+/** Names of files with several names that are held before they are written down. */
+const LINKS_AT_ONCE = 4096;
 
 /**
  * Looks at `options.scope` and everything below. What has to be settled is left in the store's dirty set.
@@ -65,11 +75,12 @@ export function scanIntoJournal(
   options: JournalScanOptions,
 ): JournalScanResult {
   const target = new JournalScanStore(store, options);
-  const linked: { readonly key: string; readonly packedStat: Uint8Array }[] = [];
+  const links = new FoundLinks(store);
   const writer = new ScanWriter(target, false, (path, packedStat) => {
     const key = options.objectKeyOf(path);
-    if (key !== null) linked.push({ key, packedStat: Uint8Array.from(packedStat) });
+    if (key !== null) links.add(key, packedStat);
   });
+  const result = (scanned: number): JournalScanResult => ({ scanned, linked: links.end(), ...target.left() });
   const base = {
     fileSystem,
     root,
@@ -84,10 +95,10 @@ export function scanIntoJournal(
   });
   const { scope } = options;
   // Its directory went meanwhile, which is told by itself.
-  if (store.tree.placeOf(scope) === null) return { scanned: 0, linked: [] };
+  if (store.tree.placeOf(scope) === null) return result(0);
   if (!lookAt(contextFrom(options.now()), scope, store, writer)) {
     writer.flush();
-    return { scanned: 1, linked: [] };
+    return result(1);
   }
   // The rows of the scope itself must be there before those below it.
   writer.flush();
@@ -131,8 +142,37 @@ export function scanIntoJournal(
     if (names.size >= NAMED_AT_ONCE) names.settle(writer, store);
   }
   names.settle(writer, store);
-  const fresh = store.transaction(() => linked.filter(({ key, packedStat }) => store.follow(key, packedStat)));
-  return { scanned, linked: fresh.map(({ key }) => key) };
+  return result(scanned);
+}
+
+/** Files with several names, written down some thousands at a time. */
+class FoundLinks {
+  readonly #store: JournalStore;
+  #held: { readonly key: string; readonly packedStat: Uint8Array }[] = [];
+  #fresh: string[] | null = [];
+
+  constructor(store: JournalStore) {
+    this.#store = store;
+  }
+
+  add(key: string, packedStat: Uint8Array): void {
+    this.#held.push({ key, packedStat: Uint8Array.from(packedStat) });
+    if (this.#held.length >= LINKS_AT_ONCE) this.#write();
+  }
+
+  /** Keys that are new; null: too many to name. */
+  end(): readonly string[] | null {
+    if (this.#held.length > 0) this.#write();
+    return this.#fresh;
+  }
+
+  #write(): void {
+    const held = this.#held;
+    this.#held = [];
+    const fresh = this.#store.transaction(() => held.filter((file) => this.#store.follow(file.key, file.packedStat)));
+    if (this.#fresh === null || this.#fresh.length + fresh.length > MAX_NAMED) this.#fresh = null;
+    else this.#fresh.push(...fresh.map(({ key }) => key));
+  }
 }
 
 /** Directories listed between two writings of their kernel keys. */
@@ -204,10 +244,17 @@ function lookAt(context: CompareContext, scope: BytePath, store: JournalStore, w
 class JournalScanStore implements ScanStore {
   readonly #store: JournalStore;
   readonly #options: JournalScanOptions;
+  #waiting: string[] | null = [];
+  readonly #again: string[] = [];
 
   constructor(store: JournalStore, options: JournalScanOptions) {
     this.#store = store;
     this.#options = options;
+  }
+
+  /** What waits now because of this scan. */
+  left(): Pick<JournalScanResult, 'waiting' | 'again'> {
+    return { waiting: this.#waiting, again: this.#again };
   }
 
   get(path: BytePath): IndexRecord | null {
@@ -253,10 +300,17 @@ class JournalScanStore implements ScanStore {
   /** What is at and below `path` has to be looked at once more. */
   lookAgain(path: BytePath): void {
     const place = this.#store.tree.placeOf(path);
-    if (place !== null) this.#store.transaction(() => this.#wait(place, NOTICE.entries | NOTICE.subtree));
+    if (place === null) return;
+    this.#store.transaction(() => this.#wait(place, NOTICE.entries | NOTICE.subtree));
+    this.#again.push(placeBytes(place.parent, place.name));
   }
 
-  #wait(place: { readonly parent: number; readonly name: string }, kinds: number): void {
-    this.#store.putDirty(placeBytes(place.parent, place.name), { kinds, isHot: false });
+  /** Adds to what is written down: what waits already may wait for more than this. */
+  #wait(place: Place, kinds: number): void {
+    const key = placeBytes(place.parent, place.name);
+    const known = this.#store.dirtyAt(key);
+    this.#store.putDirty(key, { kinds: kinds | (known?.kinds ?? 0), isHot: known?.isHot ?? false });
+    if (this.#waiting === null || this.#waiting.length === MAX_NAMED) this.#waiting = null;
+    else this.#waiting.push(key);
   }
 }

@@ -105,17 +105,19 @@ export class Journal implements JournalService {
   checkpoint(subtree: BytePath): Promise<CheckpointAnswer> {
     return this.#inTurn(async () => {
       const { period, recorded } = await this.#round(subtree, true);
-      const gaps = this.#recording.gapsSince(this.#toldEpoch);
-      this.#toldEpoch = this.#store.state().epoch;
-      const hot = this.#answering.hotPaths(subtree);
-      return { cursor: this.#answering.cursor(), period, dirty: recorded, hot, gaps };
+      return this.#recording.whole(() => {
+        const gaps = this.#recording.gapsSince(this.#toldEpoch);
+        this.#toldEpoch = this.#store.state().epoch;
+        const hot = this.#answering.hotPaths(subtree);
+        return { cursor: this.#answering.cursor(), period, dirty: recorded, hot, gaps };
+      });
     });
   }
 
   changes(cursor: string | null, subtree: BytePath): Promise<ChangesAnswer> {
     return this.#inTurn(async () => {
       await this.#round(subtree, false);
-      return this.#answering.changesSince(cursor, subtree, this.backend);
+      return this.#recording.whole(() => this.#answering.changesSince(cursor, subtree, this.backend));
     });
   }
 
@@ -173,13 +175,15 @@ export class Journal implements JournalService {
   verify(): Promise<JournalVerification> {
     return this.#inTurn(async () => {
       await this.#round(ROOT, true);
-      const before = this.#store.log.sequence;
-      const waiting = [...this.#answering.waiting(ROOT)].map(({ path }) => path);
+      const { before, waiting } = await this.#recording.whole(() => ({
+        before: this.#store.log.sequence,
+        waiting: [...this.#answering.waiting(ROOT)].map(({ path }) => path),
+      }));
       const found = await this.#call<JournalVerification>('verify', { waiting });
       if (found.differences.length === 0) return found;
       // What changed while it was compared is no difference: it has been noticed.
       await this.#round(ROOT, false);
-      const noticed = this.#answering.foldSince(before, ROOT);
+      const noticed = await this.#recording.whole(() => this.#answering.foldSince(before, ROOT));
       const differences = found.differences.filter(({ path }) => !noticed.some((one) => isWithin(path, one.path)));
       return { ...found, differences };
     });
@@ -210,20 +214,17 @@ export class Journal implements JournalService {
       await this.#recording.catchUp();
       this.#note(census);
       const ended = this.#commit(endsPeriod);
-      const unknown: BytePath[] = [];
       await settle(
         {
           store: this.#store,
           protocol: this.#protocol,
           look: (requests) => this.#call('look', { requests, census }),
           scans: () => this.#recording.scans,
-          onUnknownDirectory: (path) => unknown.push(path),
+          scan: (keys) => this.#recording.scanPlaces(keys),
           onLinked: (key) => this.#options.source.follow(key),
         },
         scope,
       );
-      await this.#recording.scanAlso(unknown);
-      await this.#recording.whole();
       return ended;
     } finally {
       this.#protocol.end();

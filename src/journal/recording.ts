@@ -72,8 +72,9 @@ export class Recording implements EventConsumer {
       statOf: (key) => source.statOf(key),
       onLinked: (key) => source.follow(key),
       onHot: (key) => this.#silence(key),
+      onContradiction: () => this.overflowed(),
     });
-    this.#restore();
+    this.#restore(null);
     // Trees that an earlier process did not come to look at, or not to the end.
     for (const [key, { kinds }] of this.#protocol.unsettled()) if (kinds & NOTICE.subtree) this.#places.push(key);
   }
@@ -113,15 +114,22 @@ export class Recording implements EventConsumer {
   }
 
   /**
-   * Resolves at a moment when nothing is parked: every rename has both its ends, and every place its path. What the
-   * caller does without waiting in between then sees a whole tree.
+   * What `ask` returns at a moment when nothing is parked: every rename has both its ends, and every place its path. It
+   * must not wait for anything: events that come in between may park something again.
    */
-  async whole(): Promise<void> {
+  async whole<Answer>(ask: () => Answer): Promise<Answer> {
     for (let turn = 0; this.#store.parked().length > 0; turn++) {
       if (turn === MAX_TURNS)
         throw new TidemarkError('internal', 'journal-parked', 'directories are exchanged without end');
       await this.catchUp();
     }
+    return ask();
+  }
+
+  /** Scans what is below these places, wherever it is by then. */
+  async scanPlaces(keys: readonly Key[]): Promise<void> {
+    this.#places.push(...keys);
+    await this.#source.hold(() => this.scan());
   }
 
   /** Scans these, and whatever else has to be. */
@@ -165,14 +173,19 @@ export class Recording implements EventConsumer {
     const scopes = hasBaseline ? wanted : [ROOT];
     // After a crash of the machine an equal stat proves nothing: data may have reached the disk without its stamp.
     const distrusts = gaps.some(({ gap }) => gap.kind === 'unclean-boot');
+    const again = new Set<Key>();
     for (const scope of withoutNested(scopes)) {
       const argument = { scope, isBaseline: !hasBaseline, isGap: gaps.length > 0, distrusts };
-      const { linked } = await this.#options.call<JournalScanResult>('scan', argument);
-      for (const key of linked) this.#source.follow(key);
+      const result = await this.#options.call<JournalScanResult>('scan', argument);
+      for (const key of result.linked ?? this.#store.followed()) this.#source.follow(key);
+      this.#restore(result.waiting);
+      for (const key of result.again) {
+        this.#protocol.restore(key, NOTICE.entries | NOTICE.subtree, false);
+        again.add(key);
+      }
     }
-    for (const key of places) this.#protocol.scanned(key);
+    for (const key of places) if (!again.has(key)) this.#protocol.scanned(key);
     this.#absorber.forgetNumbers();
-    this.#restore();
     this.#store.transaction(() => {
       const closedAt = this.#store.log.sequence;
       for (const { epoch, gap } of gaps) this.#store.log.putGap(epoch, { ...gap, closedAt });
@@ -302,9 +315,12 @@ export class Recording implements EventConsumer {
     });
   }
 
-  /** Reads what waits from the store: an earlier process, or a scan, left it there. */
-  #restore(): void {
-    for (const { key, row } of this.#store.dirty()) this.#protocol.restore(key, row.kinds, row.isHot);
+  /** Reads from the store what waits at these places, or at all: an earlier process, or a scan, left it there. */
+  #restore(keys: readonly Key[] | null): void {
+    const named = keys?.map((key) => ({ key, row: this.#store.dirtyAt(key) }));
+    for (const { key, row } of named ?? this.#store.dirty()) {
+      if (row !== null) this.#protocol.restore(key, row.kinds, row.isHot);
+    }
   }
 }
 

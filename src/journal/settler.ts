@@ -27,6 +27,9 @@ import type { TreeNode } from './store/tree-store.ts';
 /** Places looked at in one call: one transaction, with its fsync, for all of them. */
 const PLACES_PER_CALL = 2048;
 
+/** A call that a scan came in between of is made again with so many times fewer places. */
+const SHRINKING = 8;
+
 /** Content was not read because nothing says that it changed. */
 const CONTENT_BITS = NOTICE.content | NOTICE.direct | NOTICE.subtree;
 
@@ -40,37 +43,77 @@ export interface SettlerOptions {
    * it found, and while one is under way (odd) nothing may be changed beside it.
    */
   readonly scans: () => number;
-  /** A directory was found of which no event told, or that could not be listed whole: it has to be scanned. */
-  readonly onUnknownDirectory: (path: BytePath) => void;
+  /** Looks at everything below these places: directories of which no event told, or that could not be listed whole. */
+  readonly scan: (keys: readonly Key[]) => Promise<void>;
   /** A file has several names: events of it have to come also where one of them is not ours. */
   readonly onLinked: (key: string) => void;
 }
 
-/** Tries everything unsettled at and below `scope` once. */
+/**
+ * Tries everything unsettled at and below `scope` once. A directory whose content is not known stays unsettled, also on
+ * the disk, until it was scanned: whatever happens to this process or to the directory meanwhile, it is not forgotten.
+ */
 export async function settle(options: SettlerOptions, scope: BytePath): Promise<void> {
+  const { protocol } = options;
+  const unknown = await settleKeys(
+    options,
+    scope,
+    [...protocol.unsettled()].map(([key]) => key),
+  );
+  if (unknown.length === 0) return;
+  await options.scan(unknown);
+  await settleKeys(options, scope, unknown);
+}
+
+/** Returns the places of directories that have to be scanned before they settle. */
+async function settleKeys(options: SettlerOptions, scope: BytePath, keys: readonly Key[]): Promise<Key[]> {
   const { store, protocol } = options;
-  let queue: Key[] = [...protocol.unsettled()].map(([key]) => key);
+  const unknown: Key[] = [];
+  let queue: readonly Key[] = keys;
   const tried = new Set<Key>();
+  let perCall = PLACES_PER_CALL;
   while (queue.length > 0) {
-    const keys = queue.slice(0, PLACES_PER_CALL).filter((key) => !tried.has(key));
-    queue = queue.slice(PLACES_PER_CALL);
-    for (const key of keys) tried.add(key);
-    const requests = requestsFor(options, keys, scope);
+    const batch = queue.slice(0, perCall).filter((key) => !tried.has(key));
+    queue = queue.slice(perCall);
+    for (const key of batch) tried.add(key);
+    const requests = requestsFor(options, batch, scope);
     if (requests.length === 0) continue;
     const generations = new Map(requests.map(({ key }) => [key, protocol.get(key)?.generation ?? -1]));
     const scans = options.scans();
     const answers = await options.look(requests);
     if (options.scans() !== scans || scans % 2 === 1) {
-      for (const key of keys) tried.delete(key);
-      queue.unshift(...keys);
+      // Where scans come faster than answers, smaller and smaller calls are tried; what is left then waits on.
+      if (perCall === 1) return unknown;
+      perCall = Math.max(1, Math.floor(perCall / SHRINKING));
+      for (const key of batch) tried.delete(key);
+      queue = [...batch, ...queue];
       continue;
     }
-    store.transaction(() => {
-      for (const answer of answers) {
-        const others = new Settlement(options, answer.key, generations.get(answer.key) ?? -1).apply(answer);
-        queue.push(...others);
-      }
-    });
+    const others: Key[] = [];
+    keepingOnFailure(options, batch, () =>
+      store.transaction(() => {
+        for (const answer of answers) {
+          const generation = generations.get(answer.key) ?? -1;
+          const settlement = new Settlement(options, answer.key, generation, () => unknown.push(answer.key));
+          others.push(...settlement.apply(answer));
+        }
+      }),
+    );
+    if (others.length > 0) queue = [...queue, ...others];
+  }
+  return unknown;
+}
+
+/** Where the store takes nothing, what was to leave stays in memory, too. */
+function keepingOnFailure({ protocol }: SettlerOptions, keys: readonly Key[], work: () => void): void {
+  const before = keys.map((key) => ({ key, noticed: protocol.get(key) }));
+  try {
+    work();
+  } catch (error) {
+    for (const { key, noticed } of before) {
+      if (noticed !== undefined && protocol.get(key) === undefined) protocol.restore(key, noticed.kinds, noticed.isHot);
+    }
+    throw error;
   }
 }
 
@@ -123,9 +166,11 @@ class Settlement {
   readonly #generation: number;
   readonly #place: Place;
   readonly #noticed: number;
+  readonly #onUnknownDirectory: () => void;
 
-  constructor(options: SettlerOptions, key: Key, generation: number) {
+  constructor(options: SettlerOptions, key: Key, generation: number, onUnknownDirectory: () => void) {
     this.#options = options;
+    this.#onUnknownDirectory = onUnknownDirectory;
     this.#key = key;
     this.#generation = generation;
     this.#place = placeAt(key, 0);
@@ -174,8 +219,11 @@ class Settlement {
         return kinds === 0 ? [] : this.#otherNames(answer.packedStat, kinds);
       }
       case 'other':
-        if (isDirectory(modeOf(answer.packedStat))) this.#recordDirectory(answer.packedStat, answer.handle);
-        else this.#recordOther(answer.packedStat, answer.target);
+        if (isDirectory(modeOf(answer.packedStat))) {
+          if (!this.#recordDirectory(answer.packedStat, answer.handle)) return [];
+        } else {
+          this.#recordOther(answer.packedStat, answer.target);
+        }
         this.#leave();
         return [];
     }
@@ -183,16 +231,20 @@ class Settlement {
 
   /**
    * A directory that is not the recorded one came here without an event of its own, or with one that the kernel merged
-   * into an earlier one: what is recorded below is that of another.
+   * into an earlier one: what is recorded below is that of another. False: it has to be scanned before it settles.
    */
-  #recordDirectory(packedStat: Uint8Array, handle: string | null): void {
-    const { store } = this.#options;
+  #recordDirectory(packedStat: Uint8Array, handle: string | null): boolean {
+    const { store, protocol } = this.#options;
     const node = store.tree.at(this.#place);
     const isSame = node !== null && node.number !== 0 && this.#isDirectory(node, packedStat, handle);
     if (node !== null && node.number !== 0 && !isSame) store.removeAt(this.#place, true);
     const entry = { kind: 'directory' as const, mode: permissionBits(modeOf(packedStat)) };
     this.#record({ entry, packedStat, racy: false }, 'scan');
-    if (!isSame || (this.#noticed & NOTICE.subtree) !== 0) this.#unknownDirectory();
+    if (isSame && (this.#noticed & NOTICE.subtree) === 0) return true;
+    protocol.restore(this.#key, NOTICE.entries | NOTICE.subtree, false);
+    store.putDirty(this.#key, { kinds: protocol.get(this.#key)?.kinds ?? 0, isHot: false });
+    this.#onUnknownDirectory();
+    return false;
   }
 
   /** By its key or, where that changes or is not to be had, by inode and birth. */
@@ -214,11 +266,6 @@ class Settlement {
     } else if (!isRegularFile(mode) && !isSymlink(mode)) {
       this.#record({ entry: { kind: 'untracked', what: specialTypeOf(mode) }, packedStat: null, racy: false }, 'scan');
     }
-  }
-
-  #unknownDirectory(): void {
-    const path = this.#options.store.pathOf(this.#place);
-    if (path !== null) this.#options.onUnknownDirectory(path);
   }
 
   /** Writes the record, and a line of the log where it says something new. Returns what changed. */

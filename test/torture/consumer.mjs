@@ -94,7 +94,12 @@ export class Consumer {
     const parent = this.#top.find(parentOf(path));
     if (parent === null || !parent.children.delete(nameOf(path))) return;
     this.counts.removed++;
-    rmSync(this.#at(this.#copy, path), { recursive: true, force: true });
+    try {
+      rmSync(this.#at(this.#copy, path), { recursive: true, force: true });
+    } catch (error) {
+      // Owed but not copied yet: what it is to be in is still a file here.
+      if (error.code !== 'ENOTDIR') throw error;
+    }
   }
 
   #note({ path, kinds, isHot }) {

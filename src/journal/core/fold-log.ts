@@ -4,7 +4,7 @@
  */
 import { type BytePath, comparePaths, isWithin } from '../../platform/core/byte-path.ts';
 import type { JournalChange, Proof } from './answers.ts';
-import type { LogRow } from './journal-row.ts';
+import { type LogRow, PARKED_PREFIX } from './journal-row.ts';
 import { kindsOf, NOTICE } from './kinds.ts';
 import { type Place, placeBytes } from './tree-key.ts';
 
@@ -54,8 +54,10 @@ export function foldLog(
       case 'moved': {
         const left = present.pathOf(row.from);
         if (left !== null) tell(told, left, NOTICE.removed, 'scan');
-        origins.moved(row);
-        if (path !== null) tell(told, path, NOTICE.entries, 'scan');
+        const isTraced = origins.moved(row);
+        // Where it was at the cursor has no name: all of it is told.
+        const lost = row.isDirectory ? NOTICE.entries | NOTICE.subtree : NOTICE.content;
+        if (path !== null) tell(told, path, isTraced ? NOTICE.entries : lost, 'scan');
         break;
       }
     }
@@ -110,11 +112,14 @@ class Origins {
     this.#origins.delete(keyOf(place));
   }
 
-  moved({ from, place, fromPath, toPath, isDirectory }: LogRow & { readonly kind: 'moved' }): void {
+  /** False where it existed at the cursor, and cannot be said where. */
+  moved({ from, place, fromPath, toPath, isDirectory }: LogRow & { readonly kind: 'moved' }): boolean {
     const known = this.#origins.get(keyOf(from));
+    const path = known === undefined ? this.#atCursor(fromPath) : known.path;
     this.#origins.delete(keyOf(from));
-    this.#origins.set(keyOf(place), { place, path: known === undefined ? this.#atCursor(fromPath) : known.path });
+    this.#origins.set(keyOf(place), { place, path });
     if (isDirectory) this.#directoryMoves.push({ from: fromPath, to: toPath });
+    return known !== undefined || path !== null;
   }
 
   each(use: (place: Place, origin: BytePath) => void): void {
@@ -129,7 +134,8 @@ class Origins {
       const { from, to } = this.#directoryMoves[index] as { from: BytePath; to: BytePath };
       if (isWithin(at, to)) at = `${from}${at.slice(to.length)}` as BytePath;
     }
-    return at;
+    // The cursor was given while it was in no directory.
+    return at.startsWith(PARKED_PREFIX) ? null : at;
   }
 }
 

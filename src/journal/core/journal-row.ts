@@ -16,7 +16,10 @@ export type LogRow =
       readonly isNew: boolean;
     }
   | { readonly kind: 'removed'; readonly place: Place }
-  /** The paths as they were then: a later answer needs to know where the object came from. */
+  /**
+   * The paths as they were then: a later answer needs to know where the object came from. What is in no directory for a
+   * moment, since something else came to its place first, has a path that begins with {@link PARKED_PREFIX}.
+   */
   | {
       readonly kind: 'moved';
       readonly isDirectory: boolean;
@@ -25,6 +28,9 @@ export type LogRow =
       readonly fromPath: BytePath;
       readonly toPath: BytePath;
     };
+
+/** Nothing has such a name. */
+export const PARKED_PREFIX = '\0';
 
 const ROW = { written: 1, removed: 2, moved: 3 } as const;
 const PROOFS: readonly Proof[] = ['leased', 'closed', 'unproven', 'scan', 'pending'];

@@ -10,9 +10,9 @@ import { randomBytes } from 'node:crypto';
 import { type BytePath, joinPath, ROOT } from '../../platform/core/byte-path.ts';
 import { ByteReader, ByteWriter } from '../../platform/core/bytes.ts';
 import { isRegularFile, modeOf } from '../../platform/core/stat-codec.ts';
+import type { GapKind } from '../core/answers.ts';
 import { decodeRecord, encodeRecord, type IndexRecord } from '../core/index-record.ts';
-import { type DirtyRow, decodeDirtyRow, encodeDirtyRow, type LogRow } from '../core/journal-row.ts';
-import { NOTICE } from '../core/kinds.ts';
+import { type DirtyRow, decodeDirtyRow, encodeDirtyRow, type LogRow, PARKED_PREFIX } from '../core/journal-row.ts';
 import {
   factKey,
   NO_DIRECTORY,
@@ -21,6 +21,7 @@ import {
   type Place,
   placeAt,
   placeBytes,
+  ROOT_DIRECTORY,
   TABLE,
 } from '../core/tree-key.ts';
 import { Environment } from './environment.ts';
@@ -58,8 +59,6 @@ export class JournalStore {
   readonly log: JournalLog;
   readonly tree: TreeStore;
   readonly #environment: Environment;
-  /** Where what is parked was before. */
-  readonly #parkedFrom = new Map<string, { readonly from: Place; readonly fromPath: BytePath }>();
 
   private constructor(environment: Environment) {
     this.#environment = environment;
@@ -108,6 +107,15 @@ export class JournalStore {
     });
   }
 
+  /** Within a transaction: from now on nothing is known of a time at and below `scope`, until a scan closes the gap. */
+  openGap(kind: GapKind, scope: BytePath): void {
+    const state = this.state();
+    // What was never looked at is looked at in any case.
+    if (!state.hasBaseline) return;
+    this.setState({ ...state, epoch: state.epoch + 1 });
+    this.log.putGap(state.epoch + 1, { kind, scope, closedAt: null });
+  }
+
   record(node: TreeNode): IndexRecord {
     return decodeRecord(node.value, node.end);
   }
@@ -136,34 +144,41 @@ export class JournalStore {
 
   /** Moves a node to a place where nothing is, and logs that. */
   moveTo(node: TreeNode, to: Place): void {
-    const parked = node.parent === NO_DIRECTORY ? this.#parkedFrom.get(node.name) : undefined;
-    const from: Place = parked?.from ?? { parent: node.parent, name: node.name };
-    const fromPath = parked?.fromPath ?? this.pathOf(from);
+    const from: Place = { parent: node.parent, name: node.name };
+    const fromPath = this.#tracedPath(from);
     const stat = node.number === 0 ? this.record(node).packedStat : null;
     this.#indexInode(node, stat, null);
     this.tree.move(node, to);
-    this.#indexInode(to, null, stat);
-    const toPath = this.pathOf(to);
-    const isDirectory = node.number !== 0;
-    if (fromPath !== null && toPath !== null) {
-      this.log.append({ kind: 'moved', isDirectory, place: to, from, fromPath, toPath });
-      return;
-    }
-    // Parked by a process that is gone: where it came from is not known any more.
-    const kinds = isDirectory ? NOTICE.entries | NOTICE.subtree : NOTICE.content;
-    this.log.append({ kind: 'written', place: to, kinds, proof: 'scan', isNew: true });
+    if (to.parent !== NO_DIRECTORY) this.#indexInode(to, null, stat);
+    this.log.append({
+      kind: 'moved',
+      isDirectory: node.number !== 0,
+      place: to,
+      from,
+      fromPath,
+      toPath: this.#tracedPath(to),
+    });
   }
 
   /** Takes a node out of the tree for a moment, where no path leads: something else comes to its place. */
   park(node: TreeNode): Place {
     const place = { parent: NO_DIRECTORY, name: `parked ${randomBytes(6).toString('hex')}` };
-    const from = { parent: node.parent, name: node.name };
-    const fromPath = this.pathOf(from);
-    if (fromPath !== null) this.#parkedFrom.set(place.name, { from, fromPath });
-    const stat = node.number === 0 ? this.record(node).packedStat : null;
-    this.#indexInode(node, stat, null);
-    this.tree.move(node, place);
+    this.moveTo(node, place);
     return place;
+  }
+
+  /** A path for the log, where what is parked, and what is below that, has names that nothing else has. */
+  #tracedPath({ parent, name }: Place): BytePath {
+    const names = [name];
+    let number = parent;
+    while (number !== ROOT_DIRECTORY && number !== NO_DIRECTORY) {
+      const place = this.tree.placeOfNumber(number);
+      if (place === null) break;
+      names.push(place.name);
+      number = place.parent;
+    }
+    const path = names.reverse().join('/');
+    return (number === ROOT_DIRECTORY ? path : `${PARKED_PREFIX}${path}`) as BytePath;
   }
 
   /** What is parked. */
@@ -175,7 +190,6 @@ export class JournalStore {
   clearParked(names: ReadonlySet<string>): void {
     for (const node of this.parked()) {
       if (!names.has(node.name)) continue;
-      this.#parkedFrom.delete(node.name);
       this.#clear(node);
       this.#forgetNode(node);
     }
@@ -194,6 +208,14 @@ export class JournalStore {
       const place = this.tree.placeOfNumber(number);
       if (place === null) return true;
       number = place.parent;
+    }
+    return false;
+  }
+
+  /** True where directory `number` is `top` or recorded below it. */
+  isBelow(number: number, top: number): boolean {
+    for (let at = number; at !== NO_DIRECTORY; at = this.tree.placeOfNumber(at)?.parent ?? NO_DIRECTORY) {
+      if (at === top) return true;
     }
     return false;
   }
@@ -234,7 +256,8 @@ export class JournalStore {
   /** Places of all files with this inode number (8 bytes as in a packed stat). */
   placesOfInode(inode: string): Place[] {
     const start = inodeKey(inode);
-    return this.#environment.page(start, `${start}\xff\xff`, 10_000).map(({ key }) => placeAt(key, start.length));
+    const rows = [...this.#environment.rows(start, `${start}\xff\xff`)];
+    return rows.map(({ key }) => placeAt(key, start.length));
   }
 
   /**
@@ -265,6 +288,12 @@ export class JournalStore {
 
   removeDirty(key: string): void {
     if (this.#environment.has(TABLE.dirty + key)) this.#environment.remove(TABLE.dirty + key);
+  }
+
+  /** What is written down of a place; null where nothing is. */
+  dirtyAt(key: string): DirtyRow | null {
+    const row = this.#environment.get(TABLE.dirty + key);
+    return row === null ? null : decodeDirtyRow(row);
   }
 
   *dirty(): Generator<{ readonly key: string; readonly row: DirtyRow }> {
