@@ -137,6 +137,8 @@ async function scale() {
     );
   }
   const { workerPid } = daemonStatus();
+  // Its threads end when they were idle for ten seconds.
+  await pause(15_000);
   const before = cpuSeconds(workerPid);
   await pause(5000);
   const anonymous = Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${workerPid}/status`, 'latin1'))[1]) / 1024;

@@ -7,7 +7,6 @@
  */
 import { type BytePath, isWithin, ROOT } from '../platform/core/byte-path.ts';
 import { TidemarkError } from '../platform/core/errors.ts';
-import { Thread } from '../platform/threads.ts';
 import { Answering } from './answering.ts';
 import type { Census } from './census.ts';
 import type {
@@ -22,13 +21,13 @@ import type {
 import { NOTICE } from './core/kinds.ts';
 import { CheckpointProtocol } from './core/protocol.ts';
 import { placeBytes } from './core/tree-key.ts';
+import { JournalThread } from './journal-thread.ts';
 import { Recording } from './recording.ts';
 import type { JournalService } from './service.ts';
 import type { JournalPlace } from './settle-plan.ts';
 import { settle } from './settler.ts';
 import type { ChangeSource } from './source.ts';
 import { inodeKeyOf, type JournalStore } from './store/journal-store.ts';
-import { journalThreadEntry } from './thread-entry.ts';
 
 export interface JournalOptions {
   readonly store: JournalStore;
@@ -52,7 +51,7 @@ export class Journal implements JournalService {
   readonly #protocol: CheckpointProtocol;
   readonly #recording: Recording;
   readonly #answering: Answering;
-  #thread: Thread | null = null;
+  readonly #thread = new JournalThread();
   #turn: Promise<unknown> = Promise.resolve();
   /** Gaps up to this epoch were told by a checkpoint. */
   #toldEpoch: number;
@@ -199,8 +198,7 @@ export class Journal implements JournalService {
       this.#recording.persist();
       this.#store.transaction(() => this.#store.setState({ ...this.#store.state(), isClean: true }));
     }
-    await this.#thread?.call('close', null).catch(() => {});
-    await this.#thread?.close();
+    await this.#thread.close();
     this.#store.close();
   }
 
@@ -269,7 +267,6 @@ export class Journal implements JournalService {
   }
 
   #call<Result>(name: string, argument: object): Promise<Result> {
-    this.#thread ??= new Thread(journalThreadEntry());
     const { rootKey } = this.#store.state();
     return this.#thread.call<Result>(name, { ...this.#options.place, rootKey, ...argument });
   }
