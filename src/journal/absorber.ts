@@ -43,6 +43,8 @@ export interface AbsorberOptions {
   readonly onHot: (key: Key) => void;
   /** What events say cannot be brought together with the tree as it is recorded: all of it has to be looked at. */
   readonly onContradiction: () => void;
+  /** True while some directories raise no events: which, is known by their paths, so what is renamed is looked at. */
+  readonly scansRenamed: () => boolean;
 }
 
 /** Prefixes remembered: those of the directories at work. */
@@ -213,6 +215,7 @@ export class Absorber {
     const moving = store.directory(number);
     if (moving === null) this.#arrive(to, target, true);
     else store.moveTo(moving, to);
+    if (this.#options.scansRenamed()) this.#scanLater(to);
   }
 
   /**

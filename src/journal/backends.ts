@@ -31,7 +31,7 @@ export interface GroupChoice extends ChosenBackend {
 }
 
 /** File systems whose content other machines change, of which no event tells. */
-const SHARED_FILE_SYSTEMS = new Set([
+export const SHARED_FILE_SYSTEMS: ReadonlySet<string> = new Set([
   'nfs',
   'nfs4',
   'cifs',

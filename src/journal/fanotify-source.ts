@@ -9,7 +9,8 @@ import {
   unsilence,
   unsilenceAll,
 } from '../platform/fanotify.ts';
-import type { FileSystem } from '../platform/filesystem.ts';
+import type { Fd, FileSystem } from '../platform/filesystem.ts';
+import { SHARED_FILE_SYSTEMS } from './backends.ts';
 import type { BackendName } from './core/answers.ts';
 import type { GroupWatch } from './group-watch.ts';
 import type { ChangeSource, EventConsumer } from './source.ts';
@@ -75,10 +76,10 @@ export class FanotifySource implements ChangeSource {
   markMounts(): readonly BytePath[] {
     const { rootPath } = this.#options;
     const mounts = submountsOf(rootPath);
-    // Directories are marked one by one, on whatever file system they are.
-    if (!this.seesNewDirectories) return mounts;
-    // The root's own mark goes with its mount: it is set anew.
-    this.#blind = [ROOT, ...mounts].filter((scope) => !this.#mark(scope));
+    const isHeard = (scope: BytePath): boolean => this.#at(scope, (mount) => this.#hears(mount));
+    // Where directories are marked one by one, the scan does that, on whatever file system they are.
+    // The mark of a file system goes with its mount: it is set anew.
+    this.#blind = [ROOT, ...mounts].filter((scope) => !isHeard(scope));
     return mounts;
   }
 
@@ -127,10 +128,17 @@ export class FanotifySource implements ChangeSource {
     return this.#options.watch.reader.counters();
   }
 
-  #mark(scope: BytePath): boolean {
-    const { fileSystem, rootPath, group } = this.#options;
+  #hears(mount: Fd): boolean {
+    const { fileSystem, group } = this.#options;
+    if (SHARED_FILE_SYSTEMS.has(fileSystem.traits(mount).type)) return false;
+    if (this.seesNewDirectories) markFileSystem(group, mount);
+    return true;
+  }
+
+  #at(scope: BytePath, work: (directory: Fd) => boolean): boolean {
+    const { fileSystem, rootPath } = this.#options;
     const path = scope === ROOT ? rootPath : `${rootPath === '/' ? '' : rootPath}/${scope}`;
-    return quietly(() => withDirectory(fileSystem, path, (mount) => markFileSystem(group, mount)));
+    return quietly(() => withDirectory(fileSystem, path, work));
   }
 }
 

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BytePath, isWithin, toBuffer } from '../platform/core/byte-path.ts';
+import { type BytePath, isWithin, ROOT, toBuffer } from '../platform/core/byte-path.ts';
 import { displayText } from '../platform/core/display.ts';
 import { errnoOf, TidemarkError } from '../platform/core/errors.ts';
 import { type GroupDescriptors, type GroupKind, unsilenceAll } from '../platform/fanotify.ts';
@@ -21,7 +21,7 @@ import { GroupWatch } from './group-watch.ts';
 import { Journal } from './journal.ts';
 import type { JournalService } from './service.ts';
 import type { ChangeSource } from './source.ts';
-import { type JournalState, JournalStore } from './store/journal-store.ts';
+import { type JournalState, JournalStore, MAX_RUN_ID } from './store/journal-store.ts';
 import { breakSeal, seal } from './store/seal.ts';
 import { handlePart, rootKeyOf, withDirectory } from './thread-root.ts';
 
@@ -101,7 +101,7 @@ export class JournalHost {
     const hosted = this.#hosted.get(path);
     if (hosted === undefined) return;
     this.#hosted.delete(path);
-    await this.#end(hosted);
+    await this.#end(hosted, false);
     if (forget) renameSync(join(hosted.folder, 'data.mdb'), join(hosted.folder, 'forgotten.mdb'));
   }
 
@@ -114,13 +114,14 @@ export class JournalHost {
   async stop(): Promise<void> {
     this.release();
     for (const watch of this.#watches.values()) await watch.drain().catch(() => {});
-    for (const hosted of this.#hosted.values()) await this.#end(hosted);
-    this.#hosted.clear();
+    // First of all: what comes from now on stays in the queue, for a successor with the same groups.
     for (const watch of this.#watches.values()) await watch.stop();
+    for (const hosted of this.#hosted.values()) await this.#end(hosted, true);
+    this.#hosted.clear();
   }
 
-  async #end({ journal, folder }: Hosted): Promise<void> {
-    await journal.close();
+  async #end({ journal, folder }: Hosted, isContinued: boolean): Promise<void> {
+    await journal.close(isContinued);
     seal(folder);
   }
 
@@ -175,7 +176,12 @@ export class JournalHost {
     // Where the file system is marked, recording has begun already: the first look goes on beside it.
     if (backend.chosen === 'fanotify-filesystem')
       void journal.begin(gap, isRenamed).catch((error) => journal.fail(error));
-    else await journal.begin(gap, isRenamed);
+    else {
+      await journal.begin(gap, isRenamed).catch(async (error) => {
+        await journal.close();
+        throw error;
+      });
+    }
     return journal;
   }
 
@@ -198,9 +204,13 @@ export class JournalHost {
     const isOther = state.rootKey !== '' && handlePart(state.rootKey) !== handlePart(rootKey);
     if (isOther) state = store.reset();
     const isRemounted = !isOther && state.rootKey !== '' && state.rootKey !== rootKey;
-    const gap = gapSince(state, { runId: this.#options.runId, bootId, isRemounted, backend });
+    // Another backend has other marks: going on with it, even in the same run, is beginning anew.
+    const runId = `${backend.chosen} ${this.#options.runId}`.slice(0, MAX_RUN_ID);
+    const gap = gapSince(state, { runId, bootId, isRemounted, backend });
+    // In one step: a successor that found the new run without the gap would take nothing for missed.
     store.transaction(() => {
-      store.setState({ ...state, runId: this.#options.runId, bootId, rootKey, isClean: false });
+      store.setState({ ...state, runId, bootId, rootKey, isClean: false });
+      if (gap !== null) store.openGap(gap, ROOT);
     });
     return { gap, isRenamed: isRemounted };
   }
@@ -225,7 +235,9 @@ export class JournalHost {
   }
 
   async #mountsChanged(): Promise<void> {
-    for (const { journal } of this.#hosted.values()) await journal.mountsChanged();
+    for (const { journal } of this.#hosted.values()) {
+      await journal.mountsChanged().catch((error) => journal.fail(error));
+    }
   }
 
   #excludedBelow(path: string): BytePath[] {
@@ -270,8 +282,10 @@ interface Since {
 }
 
 function gapSince(state: JournalState, { runId, bootId, isRemounted, backend }: Since): GapKind | null {
-  if (!state.hasBaseline || backend.group === null) return null;
+  if (!state.hasBaseline) return null;
   if (state.bootId !== bootId && !state.isClean) return 'unclean-boot';
+  // Where no events come, each round looks at everything anyway.
+  if (backend.group === null) return null;
   if (isRemounted) return 'unmounted';
   return state.runId === runId ? null : 'daemon-down';
 }

@@ -9,6 +9,7 @@ import { type BytePath, parentOf, ROOT } from '../platform/core/byte-path.ts';
 import { TidemarkError } from '../platform/core/errors.ts';
 import { packStat } from '../platform/core/stat-codec.ts';
 import type { Fd, FileSystem, ListedEntry } from '../platform/filesystem.ts';
+import { differenceBetween } from './core/difference.ts';
 import type { IndexRecord } from './core/index-record.ts';
 import { TICK_NS } from './core/index-record.ts';
 import { NOTICE } from './core/kinds.ts';
@@ -36,12 +37,14 @@ export interface JournalScanOptions {
   readonly isBaseline: boolean;
   /** True: an equal stat proves nothing; every file waits to be read. */
   readonly distrusts: boolean;
+  /** True: there was a time of which nothing is known; attributes of directories may have changed in it. */
+  readonly isGap: boolean;
   readonly hiddenName: string;
   readonly excluded: ReadonlySet<BytePath>;
   /** Clock in ns since 1970. */
   readonly now: () => bigint;
-  /** Called with directories before they are listed: where each needs a mark of its own. */
-  readonly onEnter?: (directories: readonly BytePath[]) => void;
+  /** Marks a directory before it is listed, where each needs a mark of its own. False: there was none left. */
+  readonly mark?: (directory: BytePath) => boolean;
   /** By which key the kernel names the directory at a path; null where it has none. */
   readonly keyOf: (path: BytePath) => string | null;
   /** The same of a file. */
@@ -57,6 +60,8 @@ export interface JournalScanResult {
   readonly waiting: readonly string[] | null;
   /** Those of them that could not be listed for certain: they have to be scanned once more. */
   readonly again: readonly string[];
+  /** Directories for which there was no mark left, the topmost of each tree. */
+  readonly unmarked: readonly BytePath[];
 }
 
 /** Named one by one in a result, at most. */
@@ -80,7 +85,10 @@ export function scanIntoJournal(
     const key = options.objectKeyOf(path);
     if (key !== null) links.add(key, packedStat);
   });
-  const result = (scanned: number): JournalScanResult => ({ scanned, linked: links.end(), ...target.left() });
+  const unmarked = new Set<BytePath>();
+  const result = (scanned: number): JournalScanResult => {
+    return { scanned, linked: links.end(), ...target.left(), unmarked: [...unmarked] };
+  };
   const base = {
     fileSystem,
     root,
@@ -88,6 +96,7 @@ export function scanIntoJournal(
     trustsRecords: true,
     rehash: options.distrusts,
     wantsXattrs: false,
+    wantsDirectoryTimes: options.isGap,
   };
   const contextFrom = (fromNs: bigint): CompareContext => ({
     ...base,
@@ -102,7 +111,7 @@ export function scanIntoJournal(
   }
   // The rows of the scope itself must be there before those below it.
   writer.flush();
-  const { hiddenName, excluded, onEnter, keyOf } = options;
+  const { hiddenName, excluded, mark, keyOf } = options;
   const names = new ListedDirectories(keyOf);
   /** What could not be listed for certain: nothing below it is recorded now. */
   const skipped = new Set<BytePath>();
@@ -112,7 +121,10 @@ export function scanIntoJournal(
     excluded,
     from: scope,
     onEnter(directories) {
-      onEnter?.(directories);
+      for (const path of directories) {
+        if (mark === undefined || mark(path) || isBelowAny(path, unmarked)) continue;
+        unmarked.add(path);
+      }
       names.enter(directories);
     },
   });
@@ -175,8 +187,16 @@ class FoundLinks {
   }
 }
 
+/** Removed in one transaction. */
+const REMOVED_AT_ONCE = 1024;
+
 /** Directories listed between two writings of their kernel keys. */
 const NAMED_AT_ONCE = 2048;
+
+function isBelowAny(path: BytePath, tops: ReadonlySet<BytePath>): boolean {
+  for (let at = path; tops.size > 0 && at !== ROOT; at = parentOf(at)) if (tops.has(parentOf(at))) return true;
+  return false;
+}
 
 function isGone(error: string | null): boolean {
   return error === 'ENOENT' || error === 'ENOTDIR' || error === 'ELOOP' || error === 'ESTALE';
@@ -285,16 +305,28 @@ class JournalScanStore implements ScanStore {
       this.#wait(place, NOTICE.content | NOTICE.metadata);
       return;
     }
-    const kinds = isFile ? NOTICE.content : NOTICE.entries;
+    // What no field shows is believed to have changed where the stamp that it moves did.
+    const kinds = differenceBetween(old === null ? null : store.record(old), record, NOTICE.metadata);
     const row = { kind: 'written' as const, place, kinds, proof: 'scan' as const, isNew: old === null };
-    store.putAt(place, record, isBaseline ? null : row);
+    store.putAt(place, record, isBaseline || kinds === 0 ? null : row);
     if (isFile && !isBaseline) this.#wait(place, NOTICE.content);
   }
 
   removeSome(path: BytePath): boolean {
-    const place = this.#store.tree.placeOf(path);
-    if (place !== null) this.#store.transaction(() => this.#store.removeAt(place, !this.#options.isBaseline));
+    this.removeAll([path]);
     return true;
+  }
+
+  /** One transaction, with its fsync, for many. */
+  removeAll(paths: readonly BytePath[]): void {
+    for (let start = 0; start < paths.length; start += REMOVED_AT_ONCE) {
+      this.#store.transaction(() => {
+        for (const path of paths.slice(start, start + REMOVED_AT_ONCE)) {
+          const place = this.#store.tree.placeOf(path);
+          if (place !== null) this.#store.removeAt(place, !this.#options.isBaseline);
+        }
+      });
+    }
   }
 
   /** What is at and below `path` has to be looked at once more. */

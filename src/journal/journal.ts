@@ -7,6 +7,7 @@
  */
 import { type BytePath, isWithin, ROOT } from '../platform/core/byte-path.ts';
 import { TidemarkError } from '../platform/core/errors.ts';
+import { Activity } from './activity.ts';
 import { Answering } from './answering.ts';
 import type { Census } from './census.ts';
 import type {
@@ -41,9 +42,6 @@ export interface JournalOptions {
   /** The journal cannot go on: it hears of nothing more, and answers with what went wrong. */
   readonly onFailed: (error: unknown) => void;
 }
-
-/** With `follow`: how long after the first event of many it waits for the others. */
-const QUIET_MS = 30;
 
 export class Journal implements JournalService {
   readonly #options: JournalOptions;
@@ -123,19 +121,22 @@ export class Journal implements JournalService {
   async *follow(signal: AbortSignal): AsyncGenerator<readonly JournalChange[]> {
     let { cursor } = await this.changes(null, ROOT);
     let known = new Set<BytePath>();
-    yield [];
-    while (!signal.aborted) {
-      await this.#activity(signal);
-      if (signal.aborted) return;
-      const answer = await this.changes(cursor, ROOT);
-      cursor = answer.cursor;
-      const waiting = new Set<BytePath>();
-      for (const batch of answer.changes) {
-        for (const { path, proof } of batch) if (proof === 'pending') waiting.add(path);
-        const news = batch.filter(({ path, proof }) => proof !== 'pending' || !known.has(path));
-        if (news.length > 0) yield news;
+    const activity = new Activity(this.#recording, signal);
+    try {
+      yield [];
+      while (await activity.next()) {
+        const answer = await this.changes(cursor, ROOT);
+        cursor = answer.cursor;
+        const waiting = new Set<BytePath>();
+        for (const batch of answer.changes) {
+          for (const { path, proof } of batch) if (proof === 'pending') waiting.add(path);
+          const news = batch.filter(({ path, proof }) => proof !== 'pending' || !known.has(path));
+          if (news.length > 0) yield news;
+        }
+        known = waiting;
       }
-      known = waiting;
+    } finally {
+      activity.close();
     }
   }
 
@@ -148,6 +149,8 @@ export class Journal implements JournalService {
   }
 
   async register(consumer: string): Promise<string> {
+    // Before the first look there is no point that changes could be told since.
+    if (!this.#store.state().hasBaseline) await this.#inTurn(() => this.#round(ROOT, false));
     const cursor = this.#answering.cursor();
     await this.acknowledge(consumer, cursor);
     return cursor;
@@ -188,21 +191,28 @@ export class Journal implements JournalService {
     });
   }
 
-  /** Ends recording; everything noticed is written down, and the journal marked as cleanly ended. */
-  async close(): Promise<void> {
+  /**
+   * Ends recording; everything noticed is written down, and the journal marked as cleanly ended. `isContinued`: no more
+   * events are taken by anybody before a successor goes on with this journal; else what comes now is missed.
+   */
+  async close(isContinued = false): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     await this.#options.source.detach();
     await this.#turn.catch(() => {});
     if (this.#recording.isAlive) {
       this.#recording.persist();
-      this.#store.transaction(() => this.#store.setState({ ...this.#store.state(), isClean: true }));
+      this.#store.transaction(() => {
+        const state = this.#store.state();
+        this.#store.setState({ ...state, isClean: true, runId: isContinued ? state.runId : '' });
+      });
     }
     await this.#thread.close();
     this.#store.close();
   }
 
   async #round(scope: BytePath, endsPeriod: boolean): Promise<{ period: number; recorded: number }> {
+    await this.#recording.lookForRoot();
     this.#recording.check();
     this.#protocol.begin();
     try {
@@ -244,26 +254,13 @@ export class Journal implements JournalService {
   /** Writes down everything unsettled and, where the period ends, the number of the next: one durable transaction. */
   #commit(endsPeriod: boolean): { period: number; recorded: number } {
     const { period, recorded } = endsPeriod ? this.#protocol.commit() : this.#protocol;
-    this.#store.transaction(() => {
+    this.#recording.writing(() => {
       if (endsPeriod) this.#store.setState({ ...this.#store.state(), period: this.#protocol.period });
       this.#recording.persist();
     });
     this.#options.source.persist();
+    this.#store.log.purge(this.#options.clock());
     return { period, recorded };
-  }
-
-  /** Resolves some milliseconds after something was noticed. */
-  #activity(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const end = this.#recording.listen(() => {
-        end();
-        setTimeout(resolve, QUIET_MS);
-      });
-      signal.addEventListener('abort', () => {
-        end();
-        resolve();
-      });
-    });
   }
 
   #call<Result>(name: string, argument: object): Promise<Result> {

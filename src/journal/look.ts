@@ -34,7 +34,7 @@ export function lookAtPlaces(
   }
   const byPath = new Map(toRead.map((request) => [request.path, request]));
   for (const result of settleFiles(fileSystem, root, toRead, options)) {
-    const { key } = byPath.get(result.path) as LookRequest;
+    const { key, path } = byPath.get(result.path) as LookRequest;
     switch (result.outcome) {
       case 'settled':
         answers.push({
@@ -47,11 +47,11 @@ export function lookAtPlaces(
         });
         break;
       case 'hot':
-        answers.push({ key, found: 'hot', reason: result.reason });
+        answers.push({ key, found: 'hot', reason: result.reason, packedStat: statOfLinked(fileSystem, root, path) });
         break;
       case 'gone':
         // It became something else between two looks, or went: events of that are on their way.
-        answers.push({ key, found: 'hot', reason: 'changed while it was looked at' });
+        answers.push({ key, found: 'hot', reason: 'changed while it was looked at', packedStat: null });
         break;
       case 'problem':
         answers.push({ key, found: 'problem', problem: result.problem });
@@ -117,6 +117,16 @@ function stillThere(
     const isThere = before.get(parent) === parentKey && after.get(parent) === parentKey;
     return isThere ? answer : { key, found: 'elsewhere' };
   });
+}
+
+/** Stat of a file with several names; null for anything else. */
+function statOfLinked(fileSystem: FileSystem, root: Fd, path: BytePath): Uint8Array | null {
+  try {
+    const stat = fileSystem.stat(root, path);
+    return stat !== null && isRegularFile(stat.mode) && stat.nlink > 1 ? packStat(stat) : null;
+  } catch {
+    return null;
+  }
 }
 
 function hasSeveralNames(packedStat: Uint8Array): boolean {

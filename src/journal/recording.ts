@@ -21,6 +21,11 @@ import { handlePart } from './thread-root.ts';
 /** How often it is waited for the second half of an exchange: each wait ends those that had begun before it. */
 const MAX_TURNS = 1000;
 
+/** Directories without a mark that are named one by one; of more, the whole root is looked at in each round. */
+const MAX_LOST_MARKS = 256;
+
+type GapOfEpoch = ReturnType<JournalStore['log']['gaps']>[number];
+
 export interface RecordingOptions {
   readonly store: JournalStore;
   readonly protocol: CheckpointProtocol;
@@ -44,9 +49,11 @@ export class Recording implements EventConsumer {
   readonly #source: ChangeSource;
   readonly #absorber: Absorber;
   readonly #listeners = new Set<() => void>();
-  /** Trees to look at before more is absorbed, and places at which there is one. */
-  #scopes: BytePath[] = [];
+  /** Places at which there is a tree that has to be looked at before more is absorbed. */
   #places: Key[] = [];
+  /** Paths of which no events come: to be looked at in every round. */
+  #blind: BytePath[] = [];
+  #open: readonly GapOfEpoch[] | null = null;
   #toRepeat: readonly FanotifyEvent[] | null = null;
   #mounts: ReadonlySet<BytePath> = new Set();
   #isMissing = false;
@@ -73,6 +80,7 @@ export class Recording implements EventConsumer {
       onLinked: (key) => source.follow(key),
       onHot: (key) => this.#silence(key),
       onContradiction: () => this.overflowed(),
+      scansRenamed: () => this.#openRows().some(isMarkLost),
     });
     this.#restore(null);
     // Trees that an earlier process did not come to look at, or not to the end.
@@ -88,14 +96,20 @@ export class Recording implements EventConsumer {
     return this.#silencedObjects;
   }
 
-  /** Throws what ended the recording, if anything did. */
+  /** Throws what ended the recording, if anything did, or `unavailable` (`root-missing`) while the root is away. */
   check(): void {
     if (this.#failure !== null) throw this.#failure.error;
+    if (!this.#isMissing) return;
+    throw new TidemarkError('unavailable', 'root-missing', 'the recorded directory is not there', {
+      remedy: 'Mount or restore it; the journal then looks at all of it.',
+    });
   }
 
-  /** `gap`: what was missed since the journal was last written. `isRenamed`: directories have other keys than then. */
+  /**
+   * `gap`: what was missed since the journal was last written, itself written down already. `isRenamed`: directories
+   * have other keys than then.
+   */
   async begin(gap: GapKind | null, isRenamed: boolean): Promise<void> {
-    if (gap !== null) this.#openGap(gap, ROOT);
     await this.#source.attach(this, async (isLate) => {
       if (isLate && gap === null) this.#openGap('daemon-down', ROOT);
       this.#mounts = new Set(this.#source.markMounts());
@@ -110,7 +124,9 @@ export class Recording implements EventConsumer {
     const parked = this.#absorber.parked();
     const blind = await this.#source.drain();
     this.#absorber.clear(parked);
-    await this.scanAlso(blind);
+    this.#blind.push(...blind, ...this.#openRows().flatMap((row) => (isMarkLost(row) ? [row.gap.scope] : [])));
+    if (this.mustScan) await this.#source.hold(() => this.scan());
+    this.check();
   }
 
   /**
@@ -123,6 +139,7 @@ export class Recording implements EventConsumer {
         throw new TidemarkError('internal', 'journal-parked', 'directories are exchanged without end');
       await this.catchUp();
     }
+    this.check();
     return ask();
   }
 
@@ -130,12 +147,6 @@ export class Recording implements EventConsumer {
   async scanPlaces(keys: readonly Key[]): Promise<void> {
     this.#places.push(...keys);
     await this.#source.hold(() => this.scan());
-  }
-
-  /** Scans these, and whatever else has to be. */
-  async scanAlso(scopes: readonly BytePath[]): Promise<void> {
-    this.#scopes.push(...scopes);
-    if (this.mustScan) await this.#source.hold(() => this.scan());
   }
 
   absorb(events: readonly FanotifyEvent[]): ReadonlySet<number> {
@@ -146,8 +157,9 @@ export class Recording implements EventConsumer {
   }
 
   get mustScan(): boolean {
-    if (this.#toRepeat !== null || this.#scopes.length + this.#places.length > 0) return true;
-    return !this.#store.state().hasBaseline || this.openGaps().length > 0;
+    if (this.#isMissing) return false;
+    if (this.#toRepeat !== null || this.#blind.length + this.#places.length > 0) return true;
+    return !this.#store.state().hasBaseline || !this.#openRows().every(isMarkLost);
   }
 
   /** Counts beginnings and ends of {@link scan}: odd while one is under way. */
@@ -159,6 +171,10 @@ export class Recording implements EventConsumer {
     this.#scans++;
     try {
       await this.#scanAll();
+    } catch (error) {
+      // What was to be scanned lies in the gap that this begins.
+      if (!(error instanceof TidemarkError) || error.code !== 'root-missing') throw error;
+      this.#goMissing();
     } finally {
       this.#scans++;
     }
@@ -167,18 +183,22 @@ export class Recording implements EventConsumer {
   async #scanAll(): Promise<void> {
     if (this.#toRepeat !== null) await this.#repeat(this.#toRepeat);
     const { hasBaseline } = this.#store.state();
-    const gaps = this.#store.log.gaps().filter(({ gap }) => gap.closedAt === null);
+    const gaps = this.#openRows().filter((row) => !isMarkLost(row));
     const places = this.#places.splice(0);
-    const wanted = [...this.#scopes.splice(0), ...this.#pathsOf(places), ...gaps.map(({ gap }) => gap.scope)];
-    const scopes = hasBaseline ? wanted : [ROOT];
+    const blind = this.#blind.splice(0);
+    const wanted = [...blind, ...this.#pathsOf(places), ...gaps.map(({ gap }) => gap.scope)];
+    const scopes = withoutNested(hasBaseline ? wanted : [ROOT]);
+    const isGap = gaps.length + blind.length > 0;
     // After a crash of the machine an equal stat proves nothing: data may have reached the disk without its stamp.
     const distrusts = gaps.some(({ gap }) => gap.kind === 'unclean-boot');
     const again = new Set<Key>();
-    for (const scope of withoutNested(scopes)) {
-      const argument = { scope, isBaseline: !hasBaseline, isGap: gaps.length > 0, distrusts };
+    const unmarked: BytePath[] = [];
+    for (const scope of scopes) {
+      const argument = { scope, isBaseline: !hasBaseline, isGap, distrusts };
       const result = await this.#options.call<JournalScanResult>('scan', argument);
       for (const key of result.linked ?? this.#store.followed()) this.#source.follow(key);
       this.#restore(result.waiting);
+      unmarked.push(...result.unmarked);
       for (const key of result.again) {
         this.#protocol.restore(key, NOTICE.entries | NOTICE.subtree, false);
         again.add(key);
@@ -186,11 +206,11 @@ export class Recording implements EventConsumer {
     }
     for (const key of places) if (!again.has(key)) this.#protocol.scanned(key);
     this.#absorber.forgetNumbers();
-    this.#store.transaction(() => {
-      const closedAt = this.#store.log.sequence;
-      for (const { epoch, gap } of gaps) this.#store.log.putGap(epoch, { ...gap, closedAt });
-      if (!hasBaseline) this.#store.setState({ ...this.#store.state(), hasBaseline: true });
-    });
+    if (!hasBaseline) {
+      this.#store.transaction(() => this.#store.setState({ ...this.#store.state(), hasBaseline: true }));
+    }
+    this.#noteMarks(scopes, unmarked);
+    this.#closeGaps(gaps);
   }
 
   overflowed(): void {
@@ -204,10 +224,20 @@ export class Recording implements EventConsumer {
   persist(): void {
     const rows = this.#protocol.takeUnwritten();
     if (rows.length === 0) return;
-    this.#store.transaction(() => {
+    this.writing(() => {
       // In the order of their keys: neighbours are on one page of the store.
       for (const [key, noticed] of rows.sort(byKey)) this.#store.putDirty(key, noticed);
     });
+  }
+
+  /** Runs `work` in a transaction. Where the store does not take it, nothing counts as written down. */
+  writing(work: () => void): void {
+    try {
+      this.#store.transaction(work);
+    } catch (error) {
+      this.#protocol.forgetWritten();
+      throw error;
+    }
   }
 
   onActivity(): void {
@@ -223,6 +253,12 @@ export class Recording implements EventConsumer {
   failed(error: unknown): void {
     if (this.#failure !== null) return;
     this.#failure = { error };
+    // Whoever goes on, be it another process to which the same events are given, has not heard these.
+    try {
+      this.#openGap('daemon-down', ROOT);
+    } catch {
+      // It may be the store that fails.
+    }
     this.onActivity();
     this.#options.onFailed(error);
   }
@@ -234,18 +270,15 @@ export class Recording implements EventConsumer {
   async mountsChanged(): Promise<void> {
     const key = this.#options.rootKey();
     const known = this.#store.state().rootKey;
-    if (key === null || handlePart(key) !== handlePart(known)) {
-      this.#isMissing = true;
-      return;
-    }
-    const wasAway = this.#isMissing || key !== known;
-    this.#isMissing = false;
+    const isThere = key !== null && handlePart(key) === handlePart(known);
+    if (!isThere || key !== known) this.#goMissing();
+    if (!isThere) return;
     await this.#source.hold(async () => {
       const mounts = new Set(this.#source.markMounts());
-      if (wasAway) {
+      this.#isMissing = false;
+      if (key !== known) {
         this.#store.transaction(() => this.#store.setState({ ...this.#store.state(), rootKey: key }));
-        this.#openGap('unmounted', ROOT);
-        if (key !== known) await this.#options.call('rename', {});
+        await this.#options.call('rename', {});
       }
       for (const scope of symmetricDifference(mounts, this.#mounts)) this.#openGap('unmounted', scope);
       this.#mounts = mounts;
@@ -253,15 +286,20 @@ export class Recording implements EventConsumer {
     });
   }
 
+  /** The root went away and may have come back since. */
+  async lookForRoot(): Promise<void> {
+    if (this.#isMissing) await this.mountsChanged();
+  }
+
   /** Gaps that no look has closed yet. */
   openGaps(): Gap[] {
-    const open = this.#store.log.gaps().filter(({ gap }) => gap.closedAt === null);
-    return open.map(({ gap: { kind, scope } }) => ({ kind, scope }));
+    return this.#openRows().map(({ gap: { kind, scope } }) => ({ kind, scope }));
   }
 
   /** Gaps met after `epoch`, and the places of which no events come at all. */
   gapsSince(epoch: number): Gap[] {
-    const met = this.#store.log.gaps().filter((row) => row.epoch > epoch);
+    const rows = this.#store.log.gaps();
+    const met = rows.filter((row) => row.epoch > epoch || (isMarkLost(row) && row.gap.closedAt === null));
     return [...met.map(({ gap: { kind, scope } }) => ({ kind, scope })), ...this.blindGaps()];
   }
 
@@ -305,13 +343,45 @@ export class Recording implements EventConsumer {
   }
 
   #openGap(kind: GapKind, scope: BytePath): void {
-    const state = this.#store.state();
-    // What was never looked at is looked at in any case.
-    if (!state.hasBaseline) return;
+    this.#open = null;
+    this.#store.transaction(() => this.#store.openGap(kind, scope));
+  }
+
+  /** Rows of the gaps that are open. Only this class writes them, so they are read once after each change. */
+  #openRows(): readonly GapOfEpoch[] {
+    this.#open ??= this.#store.log.gaps().filter(({ gap }) => gap.closedAt === null);
+    return this.#open;
+  }
+
+  /** Written down at once: whatever becomes of this process, nothing is known of the time until it is back. */
+  #goMissing(): void {
+    if (this.#isMissing) return;
+    this.#isMissing = true;
+    this.#openGap('unmounted', ROOT);
+  }
+
+  /**
+   * Directories for which there was no mark left: no events come of what is in them, and each round looks there, trying
+   * again. `scanned`: what was looked at just now; `unmarked`: what of it is without a mark.
+   */
+  #noteMarks(scanned: readonly BytePath[], unmarked: readonly BytePath[]): void {
+    const scopes = withoutNested(unmarked);
+    const lost = new Set<BytePath>(scopes.length > MAX_LOST_MARKS ? [ROOT] : scopes);
+    const known = this.#openRows().filter(isMarkLost);
+    const over = known.filter(({ gap }) => !lost.delete(gap.scope) && scanned.some((top) => isWithin(gap.scope, top)));
+    const kept = known.filter((row) => !over.includes(row));
+    this.#closeGaps(over);
+    for (const scope of lost) {
+      if (!kept.some(({ gap }) => isWithin(scope, gap.scope))) this.#openGap('mark-lost', scope);
+    }
+  }
+
+  #closeGaps(rows: readonly GapOfEpoch[]): void {
+    if (rows.length === 0) return;
+    this.#open = null;
     this.#store.transaction(() => {
-      const epoch = state.epoch + 1;
-      this.#store.setState({ ...state, epoch });
-      this.#store.log.putGap(epoch, { kind, scope, closedAt: null });
+      const closedAt = this.#store.log.sequence;
+      for (const { epoch, gap } of rows) this.#store.log.putGap(epoch, { ...gap, closedAt });
     });
   }
 
@@ -326,6 +396,11 @@ export class Recording implements EventConsumer {
 
 function byKey([left]: readonly [Key, unknown], [right]: readonly [Key, unknown]): number {
   return left < right ? -1 : 1;
+}
+
+/** No scan closes it: only a mark does. */
+function isMarkLost({ gap }: GapOfEpoch): boolean {
+  return gap.kind === 'mark-lost';
 }
 
 /** Leaves out what lies within another of the scopes. */

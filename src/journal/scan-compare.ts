@@ -25,6 +25,8 @@ export interface CompareContext extends EntryContext {
   readonly rehash: boolean;
   /** True where attributes are synced: a directory's ctime then counts, too. */
   readonly wantsXattrs: boolean;
+  /** True: a directory with other times is handed on, since only its ctime shows that an attribute changed. */
+  readonly wantsDirectoryTimes?: boolean;
 }
 
 /** What the comparison finds to do. */
@@ -102,7 +104,7 @@ export function compareObject(
       sink.mayBeReadable(path, record);
       return;
     }
-    if (old.entry.kind === 'directory' && isSameDirectory(known, record, old)) return;
+    if (old.entry.kind === 'directory' && isSameDirectory(context, known, record, old)) return;
   } else if (isSameRow(known, record) && !(context.rehash && kind === 'file')) {
     sink.stays(path, record);
     return;
@@ -117,7 +119,8 @@ function isUnchanged(context: CompareContext, listed: ListedEntry, row: Uint8Arr
   const flags = row[0] as number;
   if ((flags & BELIEVED) !== BELIEVED) return false;
   const type = (listed.packedStat[MODE_TYPE_BYTE] as number) & TYPE_BITS;
-  if (type === DIRECTORY_BITS && !context.wantsXattrs) return holdsDirectoryStat(row, listed.packedStat);
+  if (type === DIRECTORY_BITS && !context.wantsXattrs && context.wantsDirectoryTimes !== true)
+    return holdsDirectoryStat(row, listed.packedStat);
   if (type === FILE_BITS && ((flags & RECORD_FLAG.racy) !== 0 || context.rehash)) return false;
   return holdsStat(row, listed.packedStat);
 }
@@ -136,8 +139,9 @@ function keptDigests(
 }
 
 /** Times and size of a directory move with what is in it and are not synced. */
-function isSameDirectory(known: TreeNode, record: IndexRecord, old: IndexRecord): boolean {
+function isSameDirectory(context: CompareContext, known: TreeNode, record: IndexRecord, old: IndexRecord): boolean {
   if (record.packedStat === null || old.packedStat === null) return false;
+  if (context.wantsDirectoryTimes === true && !holdsStat(known.value, record.packedStat)) return false;
   if (!holdsDirectoryStat(known.value, record.packedStat)) return false;
   const [left, right] = [record.entry, old.entry];
   if (left.kind !== 'directory' || right.kind !== 'directory') return false;

@@ -18,6 +18,8 @@ export interface ScanStore {
   put(path: BytePath, record: IndexRecord, origin: string): void;
   /** Removes at most `limit` paths at and below `path`; true once all are gone. */
   removeSome(path: BytePath, origin: string, limit: number): boolean;
+  /** Removes all of these with everything below, in as few transactions as it likes; where missing, one by one. */
+  removeAll?(paths: readonly BytePath[]): void;
 }
 
 /** Records of one transaction: some megabytes of pages, and one fsync for all. */
@@ -58,6 +60,7 @@ export class ScanWriter implements CompareSink {
 
   remove(path: BytePath): void {
     this.#removals.push(path);
+    if (this.#removals.length >= RECORDS_PER_TRANSACTION) this.flush();
   }
 
   stays(path: BytePath, record: IndexRecord): void {
@@ -99,9 +102,9 @@ export class ScanWriter implements CompareSink {
   }
 
   flush(): void {
-    for (const path of this.#removals.splice(0)) {
-      while (!this.#index.removeSome(path, WORLD, RECORDS_PER_TRANSACTION));
-    }
+    const removals = this.#removals.splice(0);
+    if (this.#index.removeAll !== undefined) this.#index.removeAll(removals);
+    else for (const path of removals) while (!this.#index.removeSome(path, WORLD, RECORDS_PER_TRANSACTION));
     const puts = this.#puts.splice(0);
     if (puts.length === 0) return;
     this.#index.transaction(() => {

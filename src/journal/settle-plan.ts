@@ -42,7 +42,8 @@ export type LookAnswer =
       /** The kernel's key of a file with several names; else null. */
       readonly linkedKey: string | null;
     }
-  | { readonly key: string; readonly found: 'hot'; readonly reason: string }
+  /** `packedStat` of a file with several names, since somebody may be writing through any of them; else null. */
+  | { readonly key: string; readonly found: 'hot'; readonly reason: string; readonly packedStat: Uint8Array | null }
   | { readonly key: string; readonly found: 'problem'; readonly problem: Problem };
 
 /** Where a thread finds the tree and the journal's store. */

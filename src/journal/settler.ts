@@ -113,6 +113,7 @@ function keepingOnFailure({ protocol }: SettlerOptions, keys: readonly Key[], wo
     for (const { key, noticed } of before) {
       if (noticed !== undefined && protocol.get(key) === undefined) protocol.restore(key, noticed.kinds, noticed.isHot);
     }
+    protocol.forgetWritten();
     throw error;
   }
 }
@@ -193,6 +194,7 @@ class Settlement {
         return [];
       case 'hot':
         protocol.refused(this.#key);
+        if (answer.packedStat !== null) this.#refuseOtherNames(answer.packedStat);
         return [];
       case 'problem': {
         const { code, message } = answer.problem;
@@ -286,6 +288,16 @@ class Settlement {
     const { store, protocol } = this.#options;
     if (!protocol.settled(this.#key, this.#generation)) return;
     store.removeDirty(this.#key);
+  }
+
+  /** A writer that nobody can see is known by the refused lease alone, and under one name: it writes to all of them. */
+  #refuseOtherNames(packedStat: Uint8Array): void {
+    const { store, protocol } = this.#options;
+    const inode = inodeOfFile(packedStat);
+    for (const { parent, name } of inode === null ? [] : store.placesOfInode(inode)) {
+      const key = placeBytes(parent, name);
+      if (key !== this.#key && protocol.get(key)?.isHot !== true) protocol.foundOpen(key, NOTICE.content);
+    }
   }
 
   /** A file was changed: so it was under each of its names, of which events named only one. */

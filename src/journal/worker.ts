@@ -45,6 +45,7 @@ const functions = {
       scanIntoJournal(fileSystem, root, opened(argument), {
         scope: argument.scope,
         isBaseline: argument.isBaseline,
+        isGap: argument.isGap,
         distrusts: argument.distrusts || (argument.isGap && hasSilentStores(fileSystem, root)),
         hiddenName: argument.hiddenName,
         excluded: new Set(argument.excluded),
@@ -119,13 +120,8 @@ function weakened(fileSystem: FileSystem, { weakened: words }: JournalPlace): Fi
   };
 }
 
-function marking(group: GroupDescriptors | null, root: Fd): { onEnter?: (paths: readonly BytePath[]) => void } {
-  if (group === null) return {};
-  return {
-    onEnter(paths) {
-      for (const path of paths) markIfThere(group, root, path);
-    },
-  };
+function marking(group: GroupDescriptors | null, root: Fd): { mark?: (path: BytePath) => boolean } {
+  return group === null ? {} : { mark: (path) => markIfThere(group, root, path) };
 }
 
 /** In memory nothing is written back, so a store through a mapping moves no stamp: a stat does not show it. */
@@ -134,12 +130,19 @@ function hasSilentStores(fileSystem: FileSystem, root: Fd): boolean {
   return type === 'tmpfs' || type === 'ramfs';
 }
 
-/** A directory that went meanwhile needs no mark; the listing that follows finds it gone, too. */
-function markIfThere(group: GroupDescriptors, root: Fd, path: BytePath): void {
+/**
+ * A directory that went meanwhile needs no mark; the listing that follows finds it gone, too. False where it cannot have
+ * one: the user has no more (ENOSPC), may not read it, or its file system takes none.
+ */
+function markIfThere(group: GroupDescriptors, root: Fd, path: BytePath): boolean {
   try {
     markDirectory(group, root, path);
+    return true;
   } catch (error) {
-    if (!['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES'].includes(errnoOf(error))) throw error;
+    const errno = errnoOf(error);
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ESTALE'].includes(errno)) return true;
+    if (['ENOSPC', 'ENOMEM', 'EACCES', 'EPERM', 'EOPNOTSUPP', 'ENODEV', 'EXDEV'].includes(errno)) return false;
+    throw error;
   }
 }
 

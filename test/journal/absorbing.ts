@@ -31,6 +31,7 @@ export class Ground {
   protocol = new CheckpointProtocol(1);
   absorber: Absorber;
   contradictions = 0;
+  hasLostMarks = false;
   readonly #options: GroundOptions;
   readonly #keys = new Map<string, number>();
 
@@ -61,6 +62,7 @@ export class Ground {
       statOf: () => null,
       onLinked() {},
       onHot() {},
+      scansRenamed: () => this.hasLostMarks,
       onContradiction: () => {
         this.contradictions++;
       },

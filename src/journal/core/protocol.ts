@@ -105,6 +105,11 @@ export class CheckpointProtocol {
     return rows;
   }
 
+  /** The store did not take what was to be written down, or to leave: all of it has to be written again. */
+  forgetWritten(): void {
+    for (const [key, noticed] of this.#unsettled) this.#changed(key, noticed);
+  }
+
   /** Something happened to an object. True: it is hot enough to be silenced; {@link silenced} says that it was. */
   notice(key: Key, kinds: number): boolean {
     const noticed = this.#enter(key, kinds);

@@ -37,6 +37,9 @@ const MAX_PARKED = 1_000_000;
 const INODE_BYTES = 8;
 const INODE_OFFSET = 24;
 
+/** Bytes of {@link JournalState.runId}, at most. */
+export const MAX_RUN_ID = 64;
+
 /** Facts about the journal as a whole. */
 export interface JournalState {
   /** Hex; another one, another journal: no cursor is good any more. */
@@ -83,7 +86,7 @@ export class JournalStore {
       epoch: from.u53(),
       isClean: from.u8() === 1,
       hasBaseline: from.u8() === 1,
-      runId: from.string(64),
+      runId: from.string(MAX_RUN_ID),
       bootId: from.string(64),
       rootKey: from.string(1024),
     };
