@@ -42,7 +42,7 @@ export class WorkerProcess {
     const { descriptors, setup } = handedOver(folders, holdings);
     this.#child = spawn(command.program, [...command.arguments], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...descriptors],
-      env: { ...withoutManager(process.env), [SETUP_VARIABLE]: encodeSetup(setup) },
+      env: { ...FEW_ARENAS, ...withoutManager(process.env), [SETUP_VARIABLE]: encodeSetup(setup) },
       cwd: '/',
     });
     this.ended = new Promise((resolve) => {
@@ -106,6 +106,12 @@ function handedOver(
   };
   return { descriptors, setup };
 }
+
+/**
+ * glibc gives each thread a heap of its own and returns none of it: with a thread for each journal that was a third of
+ * the worker's anonymous memory (125 MiB against 94 at 300,000 files).
+ */
+const FEW_ARENAS = { MALLOC_ARENA_MAX: '2' };
 
 /** What the service manager said to the supervisor is not meant for the worker. */
 function withoutManager(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
