@@ -287,7 +287,8 @@ export class Absorber {
     const key = placeBytes(place.parent, place.name);
     const kinds = NOTICE.entries | NOTICE.subtree;
     this.#options.protocol.notice(key, kinds);
-    this.#options.store.putDirty(key, { kinds, isHot: false });
+    const told = this.#options.protocol.get(key)?.told ?? 0;
+    this.#options.store.putDirty(key, { kinds, isHot: false, told });
     this.#toScan.add(key);
   }
 

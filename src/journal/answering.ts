@@ -4,7 +4,7 @@ import { TidemarkError } from '../platform/core/errors.ts';
 import { type BackendName, type ChangesAnswer, type JournalChange, OLDEST_CURSOR } from './core/answers.ts';
 import { type CursorParts, formatCursor, parseCursor } from './core/cursor.ts';
 import { foldLog, type PresentTree, type WaitingObject } from './core/fold-log.ts';
-import { kindsOf, NOTICE } from './core/kinds.ts';
+import { bitsOf, kindsOf, NOTICE } from './core/kinds.ts';
 import type { CheckpointProtocol, Key } from './core/protocol.ts';
 import { placeAt } from './core/tree-key.ts';
 import type { Recording } from './recording.ts';
@@ -37,10 +37,14 @@ export class Answering {
   changesSince(cursor: string | null, subtree: BytePath, backend: BackendName): ChangesAnswer {
     const parts = this.#parse(cursor);
     const isKnown = parts !== null && this.#store.log.reaches(parts.sequence);
-    this.#markTold(subtree);
     const base = { cursor: this.cursor(), backend, freshInstance: !isKnown };
-    if (!isKnown) return { ...base, gaps: [], changes: this.#everything(subtree) };
+    if (!isKnown) {
+      this.#markTold(subtree, () => NOTICE.content | NOTICE.entries);
+      return { ...base, gaps: [], changes: this.#everything(subtree) };
+    }
     const changes = this.foldSince(parts.sequence, subtree);
+    const told = new Map(changes.map(({ path, kinds }) => [path, kinds]));
+    this.#markTold(subtree, (path) => bitsOf(told.get(path) ?? []));
     return { ...base, gaps: this.#recording.gapsSince(parts.epoch), changes: inBatches(changes) };
   }
 
@@ -80,9 +84,9 @@ export class Answering {
     return parts !== null && parts.journal === journal && parts.epoch <= epoch ? parts : null;
   }
 
-  /** Remembers, durably, that what waits has been told of. */
-  #markTold(subtree: BytePath): void {
-    for (const { key } of this.waiting(subtree)) this.#protocol.told(key);
+  /** Remembers, durably, what was told of objects that wait. */
+  #markTold(subtree: BytePath, kindsAt: (path: BytePath) => number): void {
+    for (const { key, path } of [...this.waiting(subtree)]) this.#protocol.told(key, kindsAt(path));
     this.#recording.persist();
   }
 

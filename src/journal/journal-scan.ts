@@ -341,7 +341,11 @@ class JournalScanStore implements ScanStore {
   #wait(place: Place, kinds: number): void {
     const key = placeBytes(place.parent, place.name);
     const known = this.#store.dirtyAt(key);
-    this.#store.putDirty(key, { kinds: kinds | (known?.kinds ?? 0), isHot: known?.isHot ?? false });
+    this.#store.putDirty(key, {
+      kinds: kinds | (known?.kinds ?? 0),
+      isHot: known?.isHot ?? false,
+      told: known?.told ?? 0,
+    });
     if (this.#waiting === null || this.#waiting.length === MAX_NAMED) this.#waiting = null;
     else this.#waiting.push(key);
   }

@@ -389,7 +389,7 @@ export class Recording implements EventConsumer {
   #restore(keys: readonly Key[] | null): void {
     const named = keys?.map((key) => ({ key, row: this.#store.dirtyAt(key) }));
     for (const { key, row } of named ?? this.#store.dirty()) {
-      if (row !== null) this.#protocol.restore(key, row.kinds, row.isHot);
+      if (row !== null) this.#protocol.restore(key, row.kinds, row.isHot, row.told);
     }
   }
 }

@@ -111,7 +111,8 @@ function keepingOnFailure({ protocol }: SettlerOptions, keys: readonly Key[], wo
     work();
   } catch (error) {
     for (const { key, noticed } of before) {
-      if (noticed !== undefined && protocol.get(key) === undefined) protocol.restore(key, noticed.kinds, noticed.isHot);
+      if (noticed !== undefined && protocol.get(key) === undefined)
+        protocol.restore(key, noticed.kinds, noticed.isHot, noticed.told);
     }
     protocol.forgetWritten();
     throw error;
@@ -167,6 +168,7 @@ class Settlement {
   readonly #generation: number;
   readonly #place: Place;
   readonly #noticed: number;
+  readonly #told: number;
   readonly #onUnknownDirectory: () => void;
 
   constructor(options: SettlerOptions, key: Key, generation: number, onUnknownDirectory: () => void) {
@@ -176,6 +178,7 @@ class Settlement {
     this.#generation = generation;
     this.#place = placeAt(key, 0);
     this.#noticed = options.protocol.get(key)?.kinds ?? 0;
+    this.#told = options.protocol.get(key)?.told ?? 0;
   }
 
   /** Within a transaction. Returns other names of the same file that have to be looked at now. */
@@ -185,7 +188,7 @@ class Settlement {
     if (protocol.get(this.#key)?.generation !== this.#generation) return [];
     switch (answer.found) {
       case 'nothing':
-        if (!store.removeAt(this.#place, true) && (this.#noticed & NOTICE.told) !== 0) {
+        if (!store.removeAt(this.#place, true) && this.#told !== 0) {
           store.log.append({ kind: 'removed', place: this.#place });
         }
         this.#leave();
@@ -244,7 +247,7 @@ class Settlement {
     this.#record({ entry, packedStat, racy: false }, 'scan');
     if (isSame && (this.#noticed & NOTICE.subtree) === 0) return true;
     protocol.restore(this.#key, NOTICE.entries | NOTICE.subtree, false);
-    store.putDirty(this.#key, { kinds: protocol.get(this.#key)?.kinds ?? 0, isHot: false });
+    store.putDirty(this.#key, { kinds: protocol.get(this.#key)?.kinds ?? 0, isHot: false, told: this.#told });
     this.#onUnknownDirectory();
     return false;
   }
@@ -273,7 +276,8 @@ class Settlement {
   /** Writes the record, and a line of the log where it says something new. Returns what changed. */
   #record(found: IndexRecord, proof: Proof): number {
     const old = this.#old();
-    const kinds = differenceBetween(old, found, this.#noticed);
+    const changed = differenceBetween(old, found, this.#noticed);
+    const kinds = changed | (this.#told & ~NOTICE.removed);
     const row = { kind: 'written' as const, place: this.#place, kinds, proof, isNew: old === null };
     this.#options.store.putAt(this.#place, found, kinds === 0 ? null : row);
     return kinds;

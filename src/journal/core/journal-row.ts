@@ -87,15 +87,17 @@ export function decodeLogRow(bytes: Buffer): LogRow {
 export interface DirtyRow {
   readonly kinds: number;
   readonly isHot: boolean;
+  /** Kinds that consumers were told while it waited. */
+  readonly told: number;
 }
 
-export function encodeDirtyRow({ kinds, isHot }: DirtyRow): Buffer {
-  return Buffer.from([kinds, isHot ? 1 : 0]);
+export function encodeDirtyRow({ kinds, isHot, told }: DirtyRow): Buffer {
+  return Buffer.from([kinds, isHot ? 1 : 0, told]);
 }
 
 export function decodeDirtyRow(bytes: Buffer): DirtyRow {
   const from = new ByteReader(bytes);
-  return { kinds: from.u8(), isHot: from.u8() === 1 };
+  return { kinds: from.u8(), isHot: from.u8() === 1, told: from.u8() };
 }
 
 /** A time about which the journal knows nothing. */

@@ -12,8 +12,6 @@ export const NOTICE = {
   direct: 32,
   /** It came to its place by a rename: nothing more need have changed. */
   moved: 64,
-  /** Consumers were told of it before it was recorded: if it goes, they have to be told that, too. */
-  told: 128,
 } as const;
 
 const TOLD: readonly (readonly [number, ChangeKind])[] = [
@@ -23,6 +21,11 @@ const TOLD: readonly (readonly [number, ChangeKind])[] = [
   [NOTICE.subtree, 'subtree'],
   [NOTICE.removed, 'removed'],
 ];
+
+/** The bits of kinds. */
+export function bitsOf(kinds: readonly ChangeKind[]): number {
+  return TOLD.reduce((bits, [bit, kind]) => (kinds.includes(kind) ? bits | bit : bits), 0);
+}
 
 /** The kinds consumers are told of. */
 export function kindsOf(bits: number): ChangeKind[] {

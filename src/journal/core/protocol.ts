@@ -41,6 +41,11 @@ export interface Noticed {
   isSilenced: boolean;
   /** A writer was there when it was last looked at. */
   isHot: boolean;
+  /**
+   * Kinds that consumers were told while it waited. They may have done nothing about it yet: when it settles, or goes,
+   * they are told so with these kinds at least.
+   */
+  told: number;
   /** Written down as it is. */
   isWritten: boolean;
 }
@@ -83,10 +88,11 @@ export class CheckpointProtocol {
   }
 
   /** Takes over what an earlier process, or a scan, wrote down. */
-  restore(key: Key, kinds: number, isHot: boolean): void {
+  restore(key: Key, kinds: number, isHot: boolean, told = 0): void {
     const isNew = !this.#unsettled.has(key);
     const noticed = this.#enter(key, kinds);
     noticed.isHot ||= isHot;
+    noticed.told |= told;
     if (!isNew) return;
     noticed.isWritten = true;
     this.#unwritten.delete(key);
@@ -128,6 +134,7 @@ export class CheckpointProtocol {
     if (noticed === undefined) return;
     const there = this.#enter(to, noticed.kinds);
     if (noticed.isHot) this.#heat(to, there);
+    there.told |= noticed.told;
     there.isSilenced ||= noticed.isSilenced;
   }
 
@@ -139,11 +146,11 @@ export class CheckpointProtocol {
     this.#changed(key, noticed);
   }
 
-  /** Consumers were told of this object. */
-  told(key: Key): void {
+  /** Consumers were told of this object, as waiting, with these kinds. */
+  told(key: Key, kinds: number): void {
     const noticed = this.#unsettled.get(key);
-    if (noticed === undefined || (noticed.kinds & NOTICE.told) !== 0) return;
-    noticed.kinds |= NOTICE.told;
+    if (noticed === undefined || (noticed.told & kinds) === kinds) return;
+    noticed.told |= kinds;
     this.#changed(key, noticed);
   }
 
@@ -232,6 +239,7 @@ export class CheckpointProtocol {
       generation: 0,
       isSilenced: false,
       isHot: false,
+      told: 0,
       isWritten: false,
     };
     this.#unsettled.set(key, fresh);
