@@ -130,10 +130,20 @@ describe('settling', () => {
     await settled({ found: { f: hot(null) } });
     const [key, noticed] = [...ground.protocol.unsettled()][0] ?? [];
     expect(noticed?.isHot).toBe(true);
-    ground.protocol.told(key ?? '');
+    ground.protocol.told(key ?? '', NOTICE.content);
     await settled({});
     expect(waiting()).toEqual([]);
     expect(told()).toEqual(['f removed']);
+  });
+
+  it('tells again, settled, what was told of while it waited', async () => {
+    ground = new Ground();
+    ground.absorb(ground.event(EVENT.create, 'root', 'd'));
+    await settled({ found: { d: hot(null) } });
+    const [key] = [...ground.protocol.unsettled()][0] ?? [];
+    ground.protocol.told(key ?? '', NOTICE.content | NOTICE.subtree);
+    await settled({ found: { d: file(ONE) } });
+    expect(told().join()).toContain('subtree');
   });
 
   it('says nothing of what came and went untold', async () => {

@@ -164,9 +164,9 @@ describe('the store', () => {
   });
 
   it('keeps what waits over a new opening', () => {
-    store.transaction(() => store.putDirty(placeBytes(1, 'f'), { kinds: 5, isHot: true }));
+    store.transaction(() => store.putDirty(placeBytes(1, 'f'), { kinds: 5, isHot: true, told: 1 }));
     reopened();
-    expect([...store.dirty()]).toEqual([{ key: placeBytes(1, 'f'), row: { kinds: 5, isHot: true } }]);
+    expect([...store.dirty()]).toEqual([{ key: placeBytes(1, 'f'), row: { kinds: 5, isHot: true, told: 1 } }]);
   });
 
   it('finds no bit flipped in key or value acceptable', () => {
