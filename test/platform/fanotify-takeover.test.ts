@@ -51,7 +51,9 @@ describe.skipIf(missing !== null)(`takeover${missing === null ? '' : ` (${missin
   });
 
   it('a reader that commits before it noted is caught', { timeout: 300_000 }, async () => {
-    const { lost } = await killReaders(CONTROL_KILLS, 'reader.commit(); note(names);');
+    // With some time in between, so that a kill falls into it on any machine.
+    const pause = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);';
+    const { lost } = await killReaders(CONTROL_KILLS, `reader.commit(); ${pause} note(names);`);
     expect(lost.length).toBeGreaterThan(0);
   });
 
