@@ -190,6 +190,8 @@ export class Absorber {
   #renameDirectory(from: Place | null, to: Place | null, target: string): void {
     const { store } = this.#options;
     const number = store.numberOfHandle(target);
+    // The root itself: where it is, is asked whenever something is looked at.
+    if (number === ROOT_DIRECTORY) return;
     const node = number === 0 ? null : store.directory(number);
     if (to === null) {
       const gone = node ?? from;

@@ -128,6 +128,13 @@ describe('events of directories', () => {
     expect(ground.noticed('e') & NOTICE.metadata).toBe(NOTICE.metadata);
   });
 
+  it('keeps everything while the root itself is renamed', () => {
+    const ground = groundWith(['f']);
+    ground.absorb(ground.rename('elsewhere/root', 'elsewhere/away', 'root', true));
+    expect(ground.tree()).toEqual(['f']);
+    expect(brief(ground, 0)).toEqual([]);
+  });
+
   it('drops a tree that was moved out of sight, and tells it', () => {
     const ground = groundWith(['d/', 'd/f', 'd/e/']);
     ground.absorb(ground.rename('root/d', 'elsewhere/x', 'd', true));

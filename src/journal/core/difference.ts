@@ -7,6 +7,9 @@ import { NOTICE } from './kinds.ts';
 const OWNER = { start: 12, end: 24 } as const;
 const MTIME = { start: 40, end: 48 } as const;
 const CTIME = { start: 48, end: 56 } as const;
+/** Inode, size and modification time. */
+const CONTENT = { start: 24, end: 48 } as const;
+const CONTENT_NOTICES = NOTICE.content | NOTICE.direct | NOTICE.subtree;
 
 /**
  * Bits of NOTICE that tell a consumer what changed; 0 where nothing did. `noticed`: what events said. A change that no
@@ -19,7 +22,8 @@ export function differenceBetween(old: IndexRecord | null, found: IndexRecord, n
   }
   const metadata = metadataDifference(old, found, noticed);
   if (before.kind === 'file' && after.kind === 'file') {
-    const isSame = before.digests.fast !== null && before.digests.fast === after.digests.fast;
+    const isSame =
+      before.digests.fast === null ? isUntouched(old, found, noticed) : before.digests.fast === after.digests.fast;
     return metadata | (isSame && before.sizeBytes === after.sizeBytes ? 0 : NOTICE.content);
   }
   if (before.kind === 'symlink' && after.kind === 'symlink') {
@@ -27,6 +31,12 @@ export function differenceBetween(old: IndexRecord | null, found: IndexRecord, n
   }
   if (before.kind === 'problem' && after.kind === 'problem') return before.code === after.code ? 0 : NOTICE.metadata;
   return metadata;
+}
+
+/** A file that was never read before: the same all the same, where nothing says that it was written. */
+function isUntouched(old: IndexRecord, found: IndexRecord, noticed: number): boolean {
+  if (old.packedStat === null || found.packedStat === null || old.racy) return false;
+  return (noticed & CONTENT_NOTICES) === 0 && equalRange(old.packedStat, found.packedStat, CONTENT);
 }
 
 function metadataDifference(old: IndexRecord, found: IndexRecord, noticed: number): number {
