@@ -54,7 +54,7 @@ export class Ground {
     return new Absorber({
       store: this.store,
       protocol: this.protocol,
-      names: { keyOf: (number) => [...this.#keys].find(([, known]) => known === number)?.[0] ?? '?' },
+      names: this,
       hiddenName: '.tidemark',
       excluded: new Set((this.#options.excluded ?? []) as BytePath[]),
       seesNewDirectories: this.#options.seesNewDirectories ?? true,
@@ -81,7 +81,11 @@ export class Ground {
 
   absorb(...events: readonly FanotifyEvent[]): string[] {
     const foreign = this.absorber.absorb(events);
-    return [...foreign].map((number) => [...this.#keys].find(([, known]) => known === number)?.[0] ?? '?');
+    return [...foreign].map((number) => this.keyOf(number));
+  }
+
+  keyOf(number: number): string {
+    return [...this.#keys].find(([, known]) => known === number)?.[0] ?? '?';
   }
 
   /** The number by which events call the directory with this key. */
