@@ -14,6 +14,7 @@ import { NOTICE } from './core/kinds.ts';
 import type { CheckpointProtocol, Key } from './core/protocol.ts';
 import { NO_DIRECTORY, type Place, placeBytes, ROOT_DIRECTORY } from './core/tree-key.ts';
 import { inodeOfFile, type JournalStore } from './store/journal-store.ts';
+import type { TreeNode } from './store/tree-store.ts';
 
 /** What the absorber asks of whoever reads the events. */
 export interface EventNames {
@@ -187,6 +188,22 @@ export class Absorber {
     else this.#renameFile(from, to, event.target ?? '');
   }
 
+  /**
+   * A directory went where nothing is heard of it. Recorded elsewhere than where it left from, it came there since: a
+   * scan was ahead of this event, in a directory that had no mark yet when the rename came.
+   */
+  #leaveSight(node: TreeNode | null, from: Place | null): void {
+    const { store } = this.#options;
+    if (from !== null) this.#notice(from, NOTICE.removed);
+    if (node === null) return;
+    if (from !== null && node.parent !== NO_DIRECTORY && !isSamePlace(node, from)) {
+      this.#notice({ parent: node.parent, name: node.name }, NOTICE.moved);
+      return;
+    }
+    store.removeAt({ parent: node.parent, name: node.name }, true);
+    this.#numbers.clear();
+  }
+
   #renameDirectory(from: Place | null, to: Place | null, target: string): void {
     const { store } = this.#options;
     const number = store.numberOfHandle(target);
@@ -194,11 +211,7 @@ export class Absorber {
     if (number === ROOT_DIRECTORY) return;
     const node = number === 0 ? null : store.directory(number);
     if (to === null) {
-      const gone = node ?? from;
-      if (gone === null) return;
-      store.removeAt(gone, true);
-      this.#numbers.clear();
-      if (from !== null) this.#notice(from, NOTICE.removed);
+      this.#leaveSight(node, from);
       return;
     }
     if (node === null) {

@@ -178,7 +178,8 @@ function differenceOf(
 }
 
 const missing = whyNotMountable('tmpfs') ?? (openFileSystem().addonMissing === null ? null : 'no addon');
-const SEEDS = [1, 2, 3, 4];
+/** The last one once met a directory that a scan had found before its rename was told. */
+const SEEDS = [1, 2, 3, 135];
 
 describe.skipIf(missing !== null)(`a consumer that does what it is told${missing ?? ''}`, () => {
   it.each(['fanotify-filesystem', 'fanotify-directory'] as const)('has the tree, by %s', async (backend) => {

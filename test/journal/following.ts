@@ -51,10 +51,8 @@ export class Follower {
       this.#take(path);
       modelOf(this.#root, path, this.model);
     } else if (stat.isDirectory()) {
-      if (path !== '' && this.model.get(path) !== null) {
-        this.#take(path);
-        this.model.set(path, null);
-      }
+      // What is below it stays: it may have arrived by a rename a moment ago.
+      if (path !== '') this.model.set(path, null);
     } else if (kinds.includes('content')) {
       this.#take(path);
       modelOf(this.#root, path, this.model);
