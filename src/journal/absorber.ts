@@ -42,8 +42,6 @@ export interface AbsorberOptions {
   readonly onLinked: (key: string) => void;
   /** An object has been noticed so often that it should be silenced. */
   readonly onHot: (key: Key) => void;
-  /** What events say cannot be brought together with the tree as it is recorded: all of it has to be looked at. */
-  readonly onContradiction: () => void;
   /** True while some directories raise no events: which, is known by their paths, so what is renamed is looked at. */
   readonly scansRenamed: () => boolean;
 }
@@ -222,7 +220,8 @@ export class Absorber {
     this.#carryNotices(from ?? node, to);
     if (isSamePlace(node, to)) return;
     if (store.isBelow(to.parent, number)) {
-      this.#options.onContradiction();
+      // Below itself: renames were merged, and nothing was missed, but only a look at all of it tells the outcome.
+      this.#scanLater(ROOT_PLACE);
       return;
     }
     this.#makeRoom(to, target);
@@ -354,6 +353,8 @@ export class Absorber {
     return number;
   }
 }
+
+const ROOT_PLACE: Place = { parent: NO_DIRECTORY, name: '' };
 
 /** A directory of which only its event is known. */
 const UNSEEN_DIRECTORY: IndexRecord = { entry: { kind: 'directory', mode: 0 }, packedStat: null, racy: false };

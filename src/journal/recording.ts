@@ -79,7 +79,6 @@ export class Recording implements EventConsumer {
       statOf: (key) => source.statOf(key),
       onLinked: (key) => source.follow(key),
       onHot: (key) => this.#silence(key),
-      onContradiction: () => this.overflowed(),
       scansRenamed: () => this.#openRows().some(isMarkLost),
     });
     this.#restore(null);

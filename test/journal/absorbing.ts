@@ -30,7 +30,6 @@ export class Ground {
   readonly store: JournalStore;
   protocol = new CheckpointProtocol(1);
   absorber: Absorber;
-  contradictions = 0;
   hasLostMarks = false;
   readonly #options: GroundOptions;
   readonly #keys = new Map<string, number>();
@@ -63,9 +62,6 @@ export class Ground {
       onLinked() {},
       onHot() {},
       scansRenamed: () => this.hasLostMarks,
-      onContradiction: () => {
-        this.contradictions++;
-      },
     });
   }
 
