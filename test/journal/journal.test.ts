@@ -135,8 +135,8 @@ function onJournal(backend: BackendName, type: MountType): void {
     await journal.checkpoint(ROOT);
     const answer = await since(journal, cursor);
     const expected = ['d/f content+metadata', 'new entries', 'new/deep entries', 'new/deep/g content'];
-    // Where no events come and equal stats prove nothing, what was never read is told once.
-    expect(brief(answer)).toEqual(hears ? expected : [...expected, 'same content']);
+    // Where no events come, what was stamped just before a look is read later, and may be told.
+    expect(brief(answer).filter((line) => hears || line !== 'same content')).toEqual(expected);
     expect(answer.freshInstance).toBe(false);
     if (hears) expect(brief(await since(journal, answer.cursor))).toEqual([]);
     expect((await journal.verify()).differences).toEqual([]);
@@ -259,7 +259,7 @@ function onJournal(backend: BackendName, type: MountType): void {
     writeFileSync(`${ground.root}-away/g`, 'g');
     renameSync(`${ground.root}-away`, ground.root);
     const told = brief(await since(journal, cursor));
-    expect(told).toEqual(hears ? ['g content'] : ['f content', 'g content']);
+    expect(told.filter((line) => hears || line !== 'f content')).toEqual(['g content']);
     expect((await journal.verify()).differences).toEqual([]);
   });
 
