@@ -5,8 +5,9 @@
  * opens the journal's store by itself, the tree only while it works.
  */
 import { loadAddon } from '../platform/addon.ts';
-import type { BytePath } from '../platform/core/byte-path.ts';
+import { type BytePath, ROOT } from '../platform/core/byte-path.ts';
 import { errnoOf } from '../platform/core/errors.ts';
+import { unpackStat } from '../platform/core/stat-codec.ts';
 import { directoryAt, type GroupDescriptors, markDirectory, objectAt } from '../platform/fanotify.ts';
 import type { Fd, FileSystem } from '../platform/filesystem.ts';
 import { openFileSystem } from '../platform/open-filesystem.ts';
@@ -57,15 +58,22 @@ const functions = {
     );
   },
 
-  /** Names every directory of the store anew: the kernel calls its file system by another id since it was mounted. */
+  /**
+   * Names every directory of the store anew: the kernel calls its file system by another id since it was mounted, or
+   * calls some by other keys since they were copied up. Events may be under way, so only a directory that is still the
+   * recorded one (by inode: its birth may move with copying) has the key of what is at its path.
+   */
   rename(argument: JournalPlace): void {
     const { fileSystem } = openFileSystem();
     const journal = opened(argument);
     withRoot(fileSystem, argument, (root) =>
       journal.transaction(() => {
-        for (const { path, number } of journal.directories()) {
+        for (const { path, node } of journal.directories()) {
+          const recorded = journal.record(node).packedStat;
+          const stat = path === ROOT ? fileSystem.fstat(root) : fileSystem.stat(root, path);
           const key = keyAt(root, path);
-          if (key !== null) journal.setHandle(number, key);
+          const isSame = stat !== null && recorded !== null && unpackStat(recorded).ino === stat.ino;
+          if (key !== null && isSame) journal.setHandle(node.number, key);
         }
       }),
     );

@@ -230,11 +230,11 @@ export class JournalStore {
   }
 
   /** Every directory with its path, parents first. */
-  *directories(): Generator<{ readonly path: BytePath; readonly number: number }> {
+  *directories(): Generator<{ readonly path: BytePath; readonly node: TreeNode }> {
     const root = this.tree.get(ROOT);
     if (root === null || root.number === 0) return;
-    yield { path: ROOT, number: root.number };
-    for (const { path, node } of this.tree.below(ROOT)) if (node.number !== 0) yield { path, number: node.number };
+    yield { path: ROOT, node: root };
+    for (const { path, node } of this.tree.below(ROOT)) if (node.number !== 0) yield { path, node };
   }
 
   /** Remembers by which key the kernel names directory `number`. */
