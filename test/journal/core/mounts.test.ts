@@ -4,7 +4,7 @@ import { parseMounts, pathBelow, placeOf } from '../../../src/journal/core/mount
 const TABLE = `
 21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 30 21 8:2 / /home rw - ext4 /dev/sda2 rw
-31 30 8:2 /anna/work /srv/work rw - ext4 /dev/sda2 rw
+31 30 8:2 /anna/docs /srv/docs rw - ext4 /dev/sda2 rw
 32 21 0:40 /@data /data rw - btrfs /dev/sdb rw
 33 32 0:50 / /data/in\\040memory rw - tmpfs tmpfs rw
 34 30 8:3 / /home rw - xfs /dev/sdc rw
@@ -30,20 +30,20 @@ describe('placeOf', () => {
     ['/', 21, '8:1', '/'],
     ['', 0, '8:1', ''],
     // The later one of two at the same place hides the other.
-    ['/home/anna/work/f', 0, '8:3', '/anna/work/f'],
+    ['/home/anna/docs/f', 0, '8:3', '/anna/docs/f'],
     // Unless it was opened through that.
-    ['/home/anna/work/f', 30, '8:2', '/anna/work/f'],
-    ['/srv/work/f', 0, '8:2', '/anna/work/f'],
-    ['/srv/worker/f', 0, '8:1', '/srv/worker/f'],
+    ['/home/anna/docs/f', 30, '8:2', '/anna/docs/f'],
+    ['/srv/docs/f', 0, '8:2', '/anna/docs/f'],
+    ['/srv/docs2/f', 0, '8:1', '/srv/docs2/f'],
     ['/data/f', 0, '0:40', '/@data/f'],
     ['/data/in memory/f', 0, '0:50', '/f'],
-    ['/srv/work', 0, '8:2', '/anna/work'],
+    ['/srv/docs', 0, '8:2', '/anna/docs'],
   ])('%s through %d', (name, mount, device, path) => {
     expect(placeOf(mounts, name, mount)).toEqual({ device, path });
   });
 
   test('nowhere', () => {
-    expect(placeOf(mounts, '/srv/work/f', 99)).toBeNull();
+    expect(placeOf(mounts, '/srv/docs/f', 99)).toBeNull();
     expect(placeOf(mounts, '/etc/f', 31)).toBeNull();
     expect(placeOf([], '/etc/f', 0)).toBeNull();
     expect(placeOf(mounts, 'anon_inode:[io_uring]', 0)).toBeNull();
@@ -53,11 +53,11 @@ describe('placeOf', () => {
 describe('pathBelow', () => {
   const top = { device: '8:2', path: '/anna' };
   test.each([
-    ['8:2', '/anna/work/f', 'work/f'],
+    ['8:2', '/anna/docs/f', 'docs/f'],
     ['8:2', '/anna', ''],
     ['8:2', '/annabel/f', null],
     ['8:2', '/other', null],
-    ['8:3', '/anna/work/f', null],
+    ['8:3', '/anna/docs/f', null],
   ])('%s %s', (device, path, expected) => {
     expect(pathBelow({ device, path }, top)).toBe(expected);
   });
